@@ -1,0 +1,315 @@
+"""The CPU engine: threads over MuJoCo's own data, bit-equal to Gymnasium after the cast.
+
+One model is shared, every environment has its own ``MjData``. MuJoCo releases Python's lock
+while it simulates, so threads run in parallel; what they read from the simulators lands in
+float64 arrays of all environments, on which the task's tensor functions work at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from typing import Any
+
+import mujoco
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.utils.seeding import np_random
+from numpy.typing import NDArray
+from torch import Tensor
+
+from envs.batched import BatchedEnv, Step
+from envs.specs import TASKS, Physics, Task
+
+_STATE = int(mujoco.mjtState.mjSTATE_INTEGRATION)  # the warm start of the solver included
+_WORD = 2**64
+
+
+def usable_cores() -> int:
+    """Number of cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Simulation:
+    """One environment: its ``MjData``, its random stream and its rows of the shared arrays."""
+
+    def __init__(self, model: Any, task: Task, arrays: list[NDArray[Any]]) -> None:
+        self.model = model
+        self.task = task
+        self.data = mujoco.MjData(model)
+        self.random: np.random.Generator
+        self.needs_forces = "cfrc_ext" in task.reads
+        # Views into MuJoCo's memory, taken once: looking them up costs as much as copying.
+        self.ctrl = self.data.ctrl
+        self.copies = [
+            (row, getattr(self.data, name)) for name, row in zip(task.reads, arrays, strict=True)
+        ]
+
+    def step(self, action: NDArray[np.float64]) -> None:
+        """Advance one environment step; nothing is recomputed afterwards, as in Gymnasium."""
+        self.ctrl[:] = action
+        mujoco.mj_step(self.model, self.data, nstep=self.task.frame_skip)
+        if self.needs_forces:
+            mujoco.mj_rnePostConstraint(self.model, self.data)
+        self.publish()
+
+    def reset(self) -> None:
+        """Start an episode with the noise Gymnasium would draw from the same generator."""
+        mujoco.mj_resetData(self.model, self.data)
+        scale = self.task.reset_noise
+        self.data.qpos[:] += self.random.uniform(-scale, scale, self.model.nq)
+        if self.task.normal_velocities:
+            self.data.qvel[:] += scale * self.random.standard_normal(self.model.nv)
+        else:
+            self.data.qvel[:] += self.random.uniform(-scale, scale, self.model.nv)
+        mujoco.mj_forward(self.model, self.data)
+        self.publish()
+
+    def publish(self) -> None:
+        """Copy what the task reads into the shared arrays."""
+        for row, view in self.copies:
+            row[...] = view
+
+
+class NativeEnv(BatchedEnv):
+    """N environments of one MuJoCo task on ``threads`` CPU threads.
+
+    Everything inside is float64; observations and rewards are cast to float32 once, and are
+    then equal to Gymnasium's bit for bit, for any number of threads. In a :class:`Step`
+    without finished episodes ``final_obs`` is the same tensor as ``obs``.
+
+    Args:
+        task: what to simulate, one of ``envs.specs.TASKS`` or its id.
+        num_envs: N.
+        device: where actions come from and results go; the simulation stays on the CPU.
+        seed: environment i draws its resets from ``seed + i``.
+        threads: at most N; by default the usable cores.
+
+    Raises:
+        ValueError: unknown task, fewer than one environment, or a number of threads that
+            is not between 1 and N.
+
+    >>> env = NativeEnv("Hopper-v5", num_envs=2)
+    >>> env.reset().shape
+    torch.Size([2, 11])
+    >>> env.step(torch.zeros(2, 3)).reward.dtype
+    torch.float32
+    """
+
+    def __init__(
+        self,
+        task: Task | str,
+        num_envs: int = 64,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        task = _task(task) if isinstance(task, str) else task
+        if num_envs < 1:
+            raise ValueError(f"num_envs is {num_envs}; give a whole number of at least 1.")
+        if threads is not None and not 1 <= threads <= num_envs:
+            raise ValueError(
+                f"threads is {threads} for {num_envs} environments; "
+                "give at least 1 and at most one thread per environment."
+            )
+        self.id = task.id
+        self.num_envs = num_envs
+        self.device = torch.device(device)
+        self.threads = min(threads or usable_cores(), num_envs)
+        self.task = task
+        self._model = load_model(task)
+        self._physics, self._simulations = self._allocate()
+        self._position = torch.zeros(num_envs, dtype=torch.float64)
+        self._elapsed = torch.zeros(num_envs, dtype=torch.int64)
+        width = task.observe(self._physics).shape[-1]
+        low, high = self._model.actuator_ctrlrange.astype(np.float32).T
+        self.observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        self.action_space = spaces.Box(low, high, dtype=np.float32)
+        self._low, self._high = torch.tensor(low), torch.tensor(high)
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._seed(seed)
+
+    def _allocate(self) -> tuple[Physics, list[_Simulation]]:
+        """Shared arrays of all environments, and the environments that write into them."""
+        probe = mujoco.MjData(self._model)
+        arrays = {
+            name: np.zeros((self.num_envs, *getattr(probe, name).shape)) for name in self.task.reads
+        }
+        simulations = [
+            _Simulation(self._model, self.task, [array[i] for array in arrays.values()])
+            for i in range(self.num_envs)
+        ]
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        tensors["body_mass"] = torch.from_numpy(self._model.body_mass.copy())
+        empty = torch.empty(0, dtype=torch.float64)
+        return Physics(*(tensors.get(name, empty) for name in Physics._fields)), simulations
+
+    def _seed(self, seed: int) -> None:
+        for i, simulation in enumerate(self._simulations):
+            simulation.random = np_random(seed + i)[0]
+
+    def reset(self, seed: int | None = None) -> Tensor:
+        """Start every environment anew; see :meth:`BatchedEnv.reset`."""
+        if seed is not None:
+            self._seed(seed)
+        self._reset(range(self.num_envs))
+        return self._export(self.task.observe(self._physics))
+
+    def step(self, action: Tensor) -> Step:
+        """Advance every environment by one step; see :meth:`BatchedEnv.step`."""
+        action = self._check_action(action)
+        self._simulate(action.double().numpy())
+        physics, task = self._physics, self.task
+        position = task.position(physics)
+        reward = task.reward(physics, (position - self._position) / task.dt, action)
+        self._position = position.clone()
+        self._elapsed += 1
+        terminated = ~task.healthy(physics)
+        truncated = self._elapsed >= task.time_limit
+        obs = final_obs = self._export(task.observe(physics))
+        ended = (terminated | truncated).nonzero().flatten().tolist()
+        if ended:
+            self._reset(ended)
+            obs = self._export(task.observe(physics))
+        return Step(
+            obs,
+            self._export(reward),
+            terminated.to(self.device),
+            truncated.to(self.device),
+            final_obs,
+        )
+
+    def _check_action(self, action: Tensor) -> Tensor:
+        expected = (self.num_envs, self._low.shape[0])
+        if tuple(action.shape) != expected:
+            raise ValueError(
+                f"The actions for {self.num_envs} environments of {self.id} have shape "
+                f"{tuple(action.shape)}; give {expected}."
+            )
+        action = action.detach().to("cpu", torch.float32)
+        return torch.minimum(torch.maximum(action, self._low), self._high)
+
+    def _simulate(self, action: NDArray[np.float64]) -> None:
+        """Step all simulations; threads take the next one from a queue until it is empty."""
+        waiting = deque(zip(self._simulations, action, strict=True))
+
+        def work() -> None:
+            while True:
+                try:
+                    simulation, row = waiting.popleft()  # atomic
+                except IndexError:
+                    return
+                simulation.step(row)
+
+        helpers = [self._pool.submit(work) for _ in range(self.threads - 1)] if self._pool else []
+        work()
+        for helper in helpers:
+            helper.result()
+
+    def _reset(self, indices: Iterable[int]) -> None:
+        rows = list(indices)
+        for i in rows:
+            self._simulations[i].reset()
+        self._elapsed[rows] = 0
+        self._position[rows] = self.task.position(self._physics)[rows]
+
+    def _export(self, x: Tensor) -> Tensor:
+        return x.float().to(self.device)
+
+    def get_state(self) -> dict[str, Tensor]:
+        """Everything needed to continue bit for bit, as CPU tensors.
+
+        Beside MuJoCo's integration state this holds what the task read after the last step
+        (``mj_setState`` does not bring back derived arrays, which lag behind qpos) and the
+        forward position that the next reward starts from.
+        """
+        states = np.empty((self.num_envs, mujoco.mj_stateSize(self._model, _STATE)))
+        for row, simulation in zip(states, self._simulations, strict=True):
+            mujoco.mj_getState(self._model, simulation.data, row, _STATE)
+        read = {name: getattr(self._physics, name).clone() for name in self.task.reads}
+        return read | {
+            "integration": torch.from_numpy(states),
+            "position": self._position.clone(),
+            "elapsed": self._elapsed.clone(),
+            "random": torch.tensor([_pack(s.random) for s in self._simulations]),
+        }
+
+    def set_state(self, state: dict[str, Tensor]) -> Tensor:
+        """Continue from what :meth:`get_state` returned; gives the current observations (N, O).
+
+        Raises:
+            ValueError: the state is of another task, another number of environments or
+                another version of MuJoCo; nothing has changed then.
+        """
+        self._check_state(state)
+        states = state["integration"].numpy()
+        words = state["random"].tolist()
+        for row, word, simulation in zip(states, words, self._simulations, strict=True):
+            mujoco.mj_setState(self._model, simulation.data, row, _STATE)
+            simulation.random = _unpack(word)
+        for name in self.task.reads:
+            getattr(self._physics, name).copy_(state[name])
+        self._position = state["position"].clone()
+        self._elapsed = state["elapsed"].clone()
+        return self._export(self.task.observe(self._physics))
+
+    def _check_state(self, state: dict[str, Tensor]) -> None:
+        for name, own in self.get_state().items():
+            found = state.get(name)
+            if found is None or found.shape != own.shape or found.dtype != own.dtype:
+                what = "nothing" if found is None else f"{tuple(found.shape)} {found.dtype}"
+                raise ValueError(
+                    f"The saved simulation state has {what} as '{name}', but {self.num_envs} "
+                    f"environments of {self.id} need {tuple(own.shape)} {own.dtype}; restore it "
+                    "into the same task, number of environments and MuJoCo version."
+                )
+
+    def close(self) -> None:
+        """End the threads; the engine is unusable afterwards."""
+        if self._pool:
+            self._pool.shutdown()
+
+
+def _task(id: str) -> Task:
+    if id not in TASKS:
+        raise ValueError(
+            f"The native engine does not know '{id}', only {', '.join(TASKS)}; "
+            "choose backend='gymnasium' for other tasks."
+        )
+    return TASKS[id]
+
+
+def load_model(task: Task) -> Any:
+    """The task's ``MjModel``, from the model file that Gymnasium ships."""
+    return mujoco.MjModel.from_xml_path(
+        str(files("gymnasium.envs.mujoco").joinpath("assets", task.xml))
+    )
+
+
+def _pack(random: np.random.Generator) -> list[int]:
+    """The state of a PCG64 generator as six signed 64-bit words."""
+    state: dict[str, Any] = dict(random.bit_generator.state)
+    words = []
+    for number in (state["state"]["state"], state["state"]["inc"]):
+        words += [number // _WORD, number % _WORD]
+    words += [state["has_uint32"], state["uinteger"]]
+    return [word - _WORD if word >= _WORD // 2 else word for word in words]
+
+
+def _unpack(words: list[int]) -> np.random.Generator:
+    """The generator that :func:`_pack` described."""
+    a, b, c, d, has_uint32, uinteger = (word % _WORD for word in words)
+    bits = np.random.PCG64()
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": a * _WORD + b, "inc": c * _WORD + d},
+        "has_uint32": has_uint32,
+        "uinteger": uinteger,
+    }
+    return np.random.Generator(bits)

@@ -1,0 +1,121 @@
+"""Any engine as a Stable-Baselines3 ``VecEnv``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+from envs.batched import BatchedEnv
+
+
+class EngineVecEnv(VecEnv):
+    """Gives SB3's algorithms, wrappers and callbacks the ``VecEnv`` they expect.
+
+    Infos are empty but for environments whose episode ended: these have
+    ``terminal_observation``, ``TimeLimit.truncated`` (the time limit ended an episode that
+    had not terminated) and ``episode`` with return ``r``, length ``l`` and seconds ``t``
+    since construction, as SB3's ``Monitor`` writes them.
+
+    Args:
+        engine: the environments; learners that keep tensors on the device use it directly.
+    """
+
+    def __init__(self, engine: BatchedEnv) -> None:
+        self.engine = engine
+        self.render_mode: str | None = None  # engines simulate, rendering is Gymnasium's
+        super().__init__(engine.num_envs, engine.observation_space, engine.action_space)
+        self._started = time.time()
+        self._returns = np.zeros(engine.num_envs)
+        self._lengths = np.zeros(engine.num_envs, dtype=np.int64)
+        self._actions = torch.zeros(engine.num_envs, *engine.action_space.shape)
+
+    def reset(self) -> NDArray[np.float32]:
+        """Start every environment anew, with the seed of the last :meth:`seed` if there is one."""
+        seed = self._seeds[0]
+        self._reset_seeds()
+        self._reset_options()
+        self._returns[:] = 0
+        self._lengths[:] = 0
+        return _numpy(self.engine.reset(seed))
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Take the actions (N, A) of the next step."""
+        self._actions = torch.as_tensor(actions, dtype=torch.float32, device=self.engine.device)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Advance all environments; returns observations, rewards, dones and infos."""
+        step = self.engine.step(self._actions)
+        rewards = _numpy(step.reward)
+        terminated, truncated = _numpy(step.terminated), _numpy(step.truncated)
+        dones = terminated | truncated
+        self._returns += rewards
+        self._lengths += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        ended = dones.nonzero()[0]
+        if len(ended):
+            final = _numpy(step.final_obs)
+            for i in ended:
+                infos[i] = self._episode_info(i, final[i], bool(truncated[i] & ~terminated[i]))
+            self._returns[ended] = 0
+            self._lengths[ended] = 0
+        return _numpy(step.obs), rewards, dones, infos
+
+    def _episode_info(self, i: int, final: NDArray[np.float32], truncated: bool) -> dict[str, Any]:
+        seconds = round(time.time() - self._started, 6)
+        return {
+            "terminal_observation": final,
+            "TimeLimit.truncated": truncated,
+            "episode": {"r": float(self._returns[i]), "l": int(self._lengths[i]), "t": seconds},
+        }
+
+    def close(self) -> None:
+        """Close the engine."""
+        self.engine.close()
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The engine's attribute, once for each of ``indices``."""
+        owner = self if attr_name == "render_mode" else self.engine
+        return [getattr(owner, attr_name)] * len(self._indices(indices))
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Not possible: environments of an engine have no objects of their own."""
+        raise AttributeError(
+            f"'{attr_name}' cannot be set on single environments of the engine "
+            f"{type(self.engine).__name__}; configure the engine when it is made."
+        )
+
+    def env_method(
+        self,
+        method_name: str,
+        *method_args: Any,
+        indices: VecEnvIndices = None,
+        **method_kwargs: Any,
+    ) -> list[Any]:
+        """Not possible: environments of an engine have no objects of their own."""
+        raise AttributeError(
+            f"The engine {type(self.engine).__name__} has no single environments to call "
+            f"'{method_name}' on; use gymnasium.make('{self.engine.id}') for that."
+        )
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """True for ``Monitor``, whose ``episode`` entries this class writes."""
+        return [wrapper_class is Monitor] * len(self._indices(indices))
+
+    def _indices(self, indices: VecEnvIndices) -> Sequence[int]:
+        return list(self._get_indices(indices))
+
+
+def _numpy(x: torch.Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = x.cpu().numpy()
+    return array
