@@ -1,0 +1,130 @@
+"""Writing files and folders so that a crash leaves the old content or the new, never half of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from gail.errors import GailError
+
+
+@contextmanager
+def replacing_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary file that takes the place of ``path`` once it is complete on disk.
+
+    The temporary file lies beside ``path``, is flushed to the disk (fsync) and then renamed,
+    which the file system does in one piece. If the body raises, ``path`` is left as it was.
+    Missing parent folders are made.
+
+    Args:
+        path: the file to write or replace.
+
+    Raises:
+        GailError: if the folder cannot be written.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "result.txt"
+    >>> with replacing_file(path) as handle:
+    ...     _ = handle.write(b"done")
+    >>> path.read_text()
+    'done'
+    """
+    target = Path(path)
+    temporary = _beside(target)
+    try:
+        with _told_as_sentence(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(
+    path: str | os.PathLike[str], *, replace_if_holds: str | None = None
+) -> Iterator[Path]:
+    """Give a temporary folder that becomes ``path`` once everything in it is on disk.
+
+    Args:
+        path: the folder to make.
+        replace_if_holds: a file that marks a folder as an older version of what is written;
+            an existing folder with that file in it is replaced, any other is left alone.
+
+    Raises:
+        GailError: if ``path`` exists and may not be replaced, or its parent cannot be written.
+    """
+    target = Path(path)
+    if target.exists() and replace_if_holds is None:
+        raise GailError(f"{target} exists already; choose another path or allow overwriting it.")
+    if target.exists() and not (target / str(replace_if_holds)).is_file():
+        raise GailError(
+            f"{target} exists and holds no {replace_if_holds}, so it is something else and is "
+            "not overwritten; choose another path."
+        )
+    scratch = _beside(target)
+    try:
+        with _told_as_sentence(target):
+            (scratch / "new").mkdir(parents=True)
+            yield scratch / "new"
+            _sync_tree(scratch / "new")
+            _swap(scratch / "new", target, scratch / "old")
+            _sync_folder(target.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    """Rename ``new`` to ``target``, keeping what was there at ``old`` or, on failure, in place."""
+    if target.exists():
+        os.rename(target, old)
+    try:
+        os.rename(new, target)
+    except OSError:
+        if old.exists():
+            os.rename(old, target)
+        raise
+
+
+def _beside(target: Path) -> Path:
+    """A hidden temporary name in the same folder, hence on the same file system."""
+    return target.with_name(f".{target.name}.{os.getpid()}.tmp")
+
+
+@contextmanager
+def _told_as_sentence(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise GailError(
+            f"{target} cannot be written ({error.strerror or error}); "
+            "choose a folder you may write to, with enough space."
+        ) from error
+
+
+def _sync_tree(folder: Path) -> None:
+    for file in sorted(item for item in folder.rglob("*") if item.is_file()):
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; file systems that cannot sync a folder are left alone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
