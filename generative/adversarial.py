@@ -181,7 +181,9 @@ def gradient_penalty(
     >>> gradient_penalty(lambda x: x @ slope, torch.randn(8, 2), torch.randn(8, 2))
     tensor(16.)
     """
-    norm = _squared_gradient(critic, interpolate(real, fake, generator)).sqrt()
+    gradient = _input_gradient(critic, interpolate(real, fake, generator))
+    # This norm has the derivative 0 at 0, where the square root of a sum would give NaN.
+    norm: Tensor = torch.linalg.vector_norm(gradient, dim=1)
     return (norm - target).square().mean()
 
 
@@ -196,7 +198,7 @@ def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     >>> r1_penalty(lambda x: x @ slope, torch.randn(8, 2))
     tensor(25.)
     """
-    return _squared_gradient(critic, real.detach().requires_grad_()).mean()
+    return _input_gradient(critic, real.detach().requires_grad_()).square().sum(1).mean()
 
 
 def entropy_bonus(logits: Tensor) -> Tensor:
@@ -221,13 +223,13 @@ def logit_penalty(logits: Tensor) -> Tensor:
     return logits.square().mean()
 
 
-def _squared_gradient(critic: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """||grad D||^2 (B,) at rows (B, ...); differentiable unless gradients are switched off."""
+def _input_gradient(critic: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """Gradients (B, D) at rows (B, ...); differentiable unless gradients are switched off."""
     differentiable = torch.is_grad_enabled()
     with torch.enable_grad():
         # Row b of the sum's gradient is the gradient of logit b.
         (gradient,) = torch.autograd.grad(critic(rows).sum(), rows, create_graph=differentiable)
-    return gradient.flatten(1).square().sum(1)
+    return gradient.flatten(1)
 
 
 def _unknown(kind: object) -> str:
