@@ -12,12 +12,13 @@ from typing import Literal, get_args
 
 import torch
 
+from envs import toy
 from envs.batched import BatchedEnv, Step
-from envs.specs import TASKS, Task
+from envs.specs import TASKS, Physics, Task
 
-Backend = Literal["auto", "native"]
+Backend = Literal["auto", "native", "gymnasium", "toy"]
 
-__all__ = ["TASKS", "Backend", "BatchedEnv", "Step", "Task", "make"]
+__all__ = ["TASKS", "Backend", "BatchedEnv", "Physics", "Step", "Task", "choose_backend", "make"]
 
 
 def make(
@@ -36,16 +37,55 @@ def make(
         backend: the engine; ``"auto"`` takes the fastest one that knows the task.
         device: where tensors live; ``"auto"`` is the GPU if there is one.
         seed: environment i is seeded with ``seed + i``.
-        threads: CPU threads of the native engine; by default the usable cores.
+        threads: CPU threads of the native engine, by default the usable cores; other
+            engines do not use any.
 
     Raises:
-        ValueError: unknown task or backend, or settings the engine does not take.
+        ValueError: unknown task, backend or device, or numbers the engine cannot take.
+    """
+    chosen = choose_backend(id, backend)
+    place = _device(device)
+    if chosen == "native":
+        from envs.native import NativeEnv  # mujoco is imported only where it is needed
+
+        return NativeEnv(TASKS[id], num_envs, place, seed, threads)
+    if chosen == "toy":
+        return toy.PointMass(num_envs, place, seed)
+    from envs.gymnasium_engine import GymnasiumEnv
+
+    return GymnasiumEnv(id, num_envs, place, seed)
+
+
+def choose_backend(id: str, backend: Backend = "auto") -> Backend:
+    """The engine that :func:`make` would use, never ``"auto"``.
+
+    Raises:
+        ValueError: unknown backend, or one that does not know the task.
+
+    >>> choose_backend("Ant-v5"), choose_backend("Pendulum-v1")
+    ('native', 'gymnasium')
     """
     if backend not in get_args(Backend):
         known = ", ".join(get_args(Backend))
         raise ValueError(f"backend is {backend!r}; choose one of {known}.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    from envs.native import NativeEnv
+    tasks = {"native": tuple(TASKS), "toy": (toy.ID,)}
+    if backend in tasks and id not in tasks[backend]:
+        raise ValueError(
+            f"The {backend} engine does not know '{id}', only {', '.join(tasks[backend])}; "
+            "choose backend='auto' for other tasks."
+        )
+    if backend != "auto":
+        return backend
+    return "native" if id in TASKS else "toy" if id == toy.ID else "gymnasium"
 
-    return NativeEnv(id, num_envs, torch.device(device), seed, threads)
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device is {device!r}; choose auto, cpu or cuda.") from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device is {device!r}, but torch sees no GPU here; choose cpu or auto.")
+    return place

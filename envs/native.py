@@ -18,15 +18,15 @@ import mujoco
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 from torch import Tensor
 
 from envs.batched import BatchedEnv, Step
-from envs.specs import TASKS, Physics, Task
+from envs.checks import check_action, check_num_envs, check_state
+from envs.seeding import generators, pack, unpack
+from envs.specs import Physics, Task
 
 _STATE = int(mujoco.mjtState.mjSTATE_INTEGRATION)  # the warm start of the solver included
-_WORD = 2**64
 
 
 def usable_cores() -> int:
@@ -85,17 +85,18 @@ class NativeEnv(BatchedEnv):
     without finished episodes ``final_obs`` is the same tensor as ``obs``.
 
     Args:
-        task: what to simulate, one of ``envs.specs.TASKS`` or its id.
+        task: what to simulate, one of ``envs.specs.TASKS`` or a variant of it.
         num_envs: N.
         device: where actions come from and results go; the simulation stays on the CPU.
         seed: environment i draws its resets from ``seed + i``.
         threads: at most N; by default the usable cores.
 
     Raises:
-        ValueError: unknown task, fewer than one environment, or a number of threads that
-            is not between 1 and N.
+        ValueError: fewer than one environment, a number of threads that is not between 1
+            and N, or a negative seed.
 
-    >>> env = NativeEnv("Hopper-v5", num_envs=2)
+    >>> from envs.specs import TASKS
+    >>> env = NativeEnv(TASKS["Hopper-v5"], num_envs=2)
     >>> env.reset().shape
     torch.Size([2, 11])
     >>> env.step(torch.zeros(2, 3)).reward.dtype
@@ -104,15 +105,13 @@ class NativeEnv(BatchedEnv):
 
     def __init__(
         self,
-        task: Task | str,
+        task: Task,
         num_envs: int = 64,
         device: torch.device | str = "cpu",
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
-        task = _task(task) if isinstance(task, str) else task
-        if num_envs < 1:
-            raise ValueError(f"num_envs is {num_envs}; give a whole number of at least 1.")
+        check_num_envs(num_envs)
         if threads is not None and not 1 <= threads <= num_envs:
             raise ValueError(
                 f"threads is {threads} for {num_envs} environments; "
@@ -151,8 +150,11 @@ class NativeEnv(BatchedEnv):
         return Physics(*(tensors.get(name, empty) for name in Physics._fields)), simulations
 
     def _seed(self, seed: int) -> None:
-        for i, simulation in enumerate(self._simulations):
-            simulation.random = np_random(seed + i)[0]
+        self._set_randoms(generators(seed, self.num_envs))
+
+    def _set_randoms(self, randoms: list[np.random.Generator]) -> None:
+        for simulation, random in zip(self._simulations, randoms, strict=True):
+            simulation.random = random
 
     def reset(self, seed: int | None = None) -> Tensor:
         """Start every environment anew; see :meth:`BatchedEnv.reset`."""
@@ -163,8 +165,10 @@ class NativeEnv(BatchedEnv):
 
     def step(self, action: Tensor) -> Step:
         """Advance every environment by one step; see :meth:`BatchedEnv.step`."""
-        action = self._check_action(action)
-        self._simulate(action.double().numpy())
+        action = self._clip(action)
+        # MuJoCo ignores all controls beside one that is not a number, and logs it to a file.
+        known = action.isfinite().all(-1, keepdim=True)
+        self._simulate(torch.where(known, action, 0.0).double().numpy())
         physics, task = self._physics, self.task
         position = task.position(physics)
         reward = task.reward(physics, (position - self._position) / task.dt, action)
@@ -185,14 +189,8 @@ class NativeEnv(BatchedEnv):
             final_obs,
         )
 
-    def _check_action(self, action: Tensor) -> Tensor:
-        expected = (self.num_envs, self._low.shape[0])
-        if tuple(action.shape) != expected:
-            raise ValueError(
-                f"The actions for {self.num_envs} environments of {self.id} have shape "
-                f"{tuple(action.shape)}; give {expected}."
-            )
-        action = action.detach().to("cpu", torch.float32)
+    def _clip(self, action: Tensor) -> Tensor:
+        action = check_action(self, action).cpu()
         return torch.minimum(torch.maximum(action, self._low), self._high)
 
     def _simulate(self, action: NDArray[np.float64]) -> None:
@@ -208,9 +206,11 @@ class NativeEnv(BatchedEnv):
                 simulation.step(row)
 
         helpers = [self._pool.submit(work) for _ in range(self.threads - 1)] if self._pool else []
-        work()
-        for helper in helpers:
-            helper.result()
+        try:
+            work()
+        finally:  # also where the user interrupts: nobody writes once this has returned
+            for helper in helpers:
+                helper.result()
 
     def _reset(self, indices: Iterable[int]) -> None:
         rows = list(indices)
@@ -237,7 +237,7 @@ class NativeEnv(BatchedEnv):
             "integration": torch.from_numpy(states),
             "position": self._position.clone(),
             "elapsed": self._elapsed.clone(),
-            "random": torch.tensor([_pack(s.random) for s in self._simulations]),
+            "random": pack([simulation.random for simulation in self._simulations]),
         }
 
     def set_state(self, state: dict[str, Tensor]) -> Tensor:
@@ -247,28 +247,16 @@ class NativeEnv(BatchedEnv):
             ValueError: the state is of another task, another number of environments or
                 another version of MuJoCo; nothing has changed then.
         """
-        self._check_state(state)
+        check_state(self, state)
         states = state["integration"].numpy()
-        words = state["random"].tolist()
-        for row, word, simulation in zip(states, words, self._simulations, strict=True):
+        for row, simulation in zip(states, self._simulations, strict=True):
             mujoco.mj_setState(self._model, simulation.data, row, _STATE)
-            simulation.random = _unpack(word)
+        self._set_randoms(unpack(state["random"]))
         for name in self.task.reads:
             getattr(self._physics, name).copy_(state[name])
         self._position = state["position"].clone()
         self._elapsed = state["elapsed"].clone()
         return self._export(self.task.observe(self._physics))
-
-    def _check_state(self, state: dict[str, Tensor]) -> None:
-        for name, own in self.get_state().items():
-            found = state.get(name)
-            if found is None or found.shape != own.shape or found.dtype != own.dtype:
-                what = "nothing" if found is None else f"{tuple(found.shape)} {found.dtype}"
-                raise ValueError(
-                    f"The saved simulation state has {what} as '{name}', but {self.num_envs} "
-                    f"environments of {self.id} need {tuple(own.shape)} {own.dtype}; restore it "
-                    "into the same task, number of environments and MuJoCo version."
-                )
 
     def close(self) -> None:
         """End the threads; the engine is unusable afterwards."""
@@ -276,40 +264,8 @@ class NativeEnv(BatchedEnv):
             self._pool.shutdown()
 
 
-def _task(id: str) -> Task:
-    if id not in TASKS:
-        raise ValueError(
-            f"The native engine does not know '{id}', only {', '.join(TASKS)}; "
-            "choose backend='gymnasium' for other tasks."
-        )
-    return TASKS[id]
-
-
 def load_model(task: Task) -> Any:
     """The task's ``MjModel``, from the model file that Gymnasium ships."""
     return mujoco.MjModel.from_xml_path(
         str(files("gymnasium.envs.mujoco").joinpath("assets", task.xml))
     )
-
-
-def _pack(random: np.random.Generator) -> list[int]:
-    """The state of a PCG64 generator as six signed 64-bit words."""
-    state: dict[str, Any] = dict(random.bit_generator.state)
-    words = []
-    for number in (state["state"]["state"], state["state"]["inc"]):
-        words += [number // _WORD, number % _WORD]
-    words += [state["has_uint32"], state["uinteger"]]
-    return [word - _WORD if word >= _WORD // 2 else word for word in words]
-
-
-def _unpack(words: list[int]) -> np.random.Generator:
-    """The generator that :func:`_pack` described."""
-    a, b, c, d, has_uint32, uinteger = (word % _WORD for word in words)
-    bits = np.random.PCG64()
-    bits.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": a * _WORD + b, "inc": c * _WORD + d},
-        "has_uint32": has_uint32,
-        "uinteger": uinteger,
-    }
-    return np.random.Generator(bits)

@@ -1,4 +1,4 @@
-"""Any engine as a Stable-Baselines3 ``VecEnv``."""
+"""Between engines and Stable-Baselines3: an engine as a ``VecEnv``, a ``VecEnv`` as an engine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+from torch import Tensor
 
-from envs.batched import BatchedEnv
+from envs.batched import BatchedEnv, Step
+from envs.checks import check_action
+from envs.gymnasium_engine import flat_box, unflatten_actions
 
 
 class EngineVecEnv(VecEnv):
@@ -116,6 +120,84 @@ class EngineVecEnv(VecEnv):
         return list(self._get_indices(indices))
 
 
-def _numpy(x: torch.Tensor) -> NDArray[Any]:
+class VecEnvEngine(BatchedEnv):
+    """Any SB3 ``VecEnv``, wrapped ones too, as an engine.
+
+    Args:
+        vec_env: environments with box observations and actions.
+        device: where actions come from and results go.
+
+    Raises:
+        ValueError: one of the spaces is not a box.
+    """
+
+    def __init__(self, vec_env: VecEnv, device: torch.device | str = "cpu") -> None:
+        self.id = _id_of(vec_env)
+        self.num_envs = vec_env.num_envs
+        self.device = torch.device(device)
+        self.observation_space = flat_box(vec_env.observation_space, "observation", self.id)
+        self.action_space = flat_box(vec_env.action_space, "action", self.id)
+        assert isinstance(vec_env.action_space, spaces.Box)
+        self._raw_actions = vec_env.action_space
+        self.vec_env = vec_env
+
+    def reset(self, seed: int | None = None) -> Tensor:
+        """Start every environment anew; see :meth:`BatchedEnv.reset`."""
+        if seed is not None:
+            self.vec_env.seed(seed)
+        return self._flat(self.vec_env.reset())
+
+    def step(self, action: Tensor) -> Step:
+        """Advance every environment by one step; see :meth:`BatchedEnv.step`."""
+        actions = unflatten_actions(check_action(self, action), self._raw_actions)
+        raw_obs, rewards, dones, infos = self.vec_env.step(actions)
+        obs = final_obs = self._flat(raw_obs)
+        truncated = np.zeros(self.num_envs, np.bool_)
+        ended = dones.nonzero()[0]
+        if len(ended):
+            final_obs = obs.clone()
+            for i in ended:
+                truncated[i] = infos[i].get("TimeLimit.truncated", False)
+                final_obs[i] = self._flat(infos[i]["terminal_observation"][None])[0]
+        return Step(
+            obs,
+            self._tensor(rewards.astype(np.float32)),
+            self._tensor(dones & ~truncated),
+            self._tensor(truncated),
+            final_obs,
+        )
+
+    def _flat(self, obs: Any) -> Tensor:
+        return self._tensor(np.asarray(obs).reshape(len(obs), -1).astype(np.float32))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.vec_env.close()
+
+
+def as_engine(env: VecEnv, device: torch.device | str = "cpu") -> BatchedEnv:
+    """The engine behind an :class:`EngineVecEnv`, or the ``VecEnv`` itself as an engine.
+
+    A wrapped adapter (``VecNormalize``, ``VecMonitor``) keeps its wrapper: what the learner
+    then sees is what the wrapper returns.
+    """
+    return env.engine if isinstance(env, EngineVecEnv) else VecEnvEngine(env, device)
+
+
+def _id_of(vec_env: VecEnv) -> str:
+    """The Gymnasium id of the environments, or the class of the ``VecEnv``."""
+    inner = vec_env.unwrapped
+    if isinstance(inner, EngineVecEnv):
+        return inner.engine.id
+    try:
+        return str(vec_env.get_attr("spec", 0)[0].id)
+    except AttributeError:
+        return type(inner).__name__
+
+
+def _numpy(x: Tensor) -> NDArray[Any]:
     array: NDArray[Any] = x.cpu().numpy()
     return array

@@ -1,0 +1,50 @@
+"""What every engine checks before it works, each as one sentence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from envs.batched import BatchedEnv
+
+
+def check_num_envs(num_envs: int) -> None:
+    """Refuse fewer than one environment.
+
+    Raises:
+        ValueError: it is not positive.
+    """
+    if num_envs < 1:
+        raise ValueError(f"num_envs is {num_envs}; give a whole number of at least 1.")
+
+
+def check_action(env: BatchedEnv, action: Tensor) -> Tensor:
+    """The action as detached float32 on its own device, if its shape is (N, A).
+
+    Raises:
+        ValueError: it has another shape.
+    """
+    expected = (env.num_envs, *env.action_space.shape)
+    if tuple(action.shape) != expected:
+        raise ValueError(
+            f"The actions for {env.num_envs} environments of {env.id} have shape "
+            f"{tuple(action.shape)}; give {expected}."
+        )
+    return action.detach().float()
+
+
+def check_state(env: BatchedEnv, state: dict[str, Tensor]) -> None:
+    """Refuse a state whose tensors differ in name, shape or type from what ``env`` would save.
+
+    Raises:
+        ValueError: a tensor is missing or differs.
+    """
+    for name, own in env.get_state().items():
+        found = state.get(name, torch.empty(0))
+        if found.shape != own.shape or found.dtype != own.dtype:
+            what = f"{tuple(found.shape)} {found.dtype}" if name in state else "nothing"
+            raise ValueError(
+                f"The saved simulation state has {what} as '{name}', but {env.num_envs} "
+                f"environments of {env.id} need {tuple(own.shape)} {own.dtype}; restore it "
+                "into the same task, number of environments and MuJoCo version."
+            )
