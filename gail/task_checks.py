@@ -1,0 +1,132 @@
+"""Checks that demonstrations are of the task that is to be trained.
+
+Each raises one sentence that names file and field, what was found and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from gail.episodes import FloatArray
+from gail.errors import DemonstrationError
+
+ACTION_TOLERANCE = 1e-4  # float32 rounding and solvers' slack, in the task's action units
+
+# Observation widths of the same tasks in other versions: (task, width) -> where it comes from.
+_OTHER_VERSIONS: Mapping[tuple[str, int], str] = {
+    ("Ant", 27): "Ant-v4 (contact forces left out)",
+    ("Ant", 111): "Ant-v2 or Ant-v3",
+    ("Humanoid", 376): "Humanoid-v4 or older",
+    ("HumanoidStandup", 376): "HumanoidStandup-v4 or older",
+    ("Reacher", 11): "Reacher-v4 or older",
+    ("InvertedDoublePendulum", 11): "InvertedDoublePendulum-v4 or older",
+}
+
+
+def check_spaces(
+    name: str,
+    env_id: str,
+    widths: tuple[int, int],
+    observation_space: spaces.Space[Any],
+    action_space: spaces.Space[Any],
+) -> spaces.Box:
+    """Refuse demonstrations whose widths are not those of the task; gives its action box.
+
+    Args:
+        name: file name for the sentence.
+        env_id: the task's Gymnasium id.
+        widths: (O, A) of the demonstrations.
+        observation_space: of the task.
+        action_space: of the task.
+    """
+    box = _flat_box(env_id, "action", action_space)
+    expected = (_flat_box(env_id, "observation", observation_space).shape[0], box.shape[0])
+    if widths == expected:
+        return box
+    if widths == expected[::-1]:
+        raise DemonstrationError(
+            f"{name}: fields observations and actions look exchanged: {widths[0]} and {widths[1]} "
+            f"wide where {env_id} has {expected[0]} and {expected[1]}; swap the two arrays."
+        )
+    field, found, wanted = next(
+        item
+        for item in zip(("observations", "actions"), widths, expected, strict=True)
+        if item[1] != item[2]
+    )
+    task = env_id.rpartition("-v")[0]
+    origin = _OTHER_VERSIONS.get((task, found)) if field == "observations" else None
+    if origin:
+        raise DemonstrationError(
+            f"{name}: field {field} is {found} wide as in {origin}, but {env_id} has {wanted}; "
+            f"record the expert again in {env_id} (gail collect), or train on the old task (--env)."
+        )
+    raise DemonstrationError(
+        f"{name}: field {field} is {found} wide, but {env_id} has {wanted}; give demonstrations of "
+        f"{env_id}, or name the task they are of (--env)."
+    )
+
+
+def _flat_box(env_id: str, kind: str, space: spaces.Space[Any]) -> spaces.Box:
+    if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+        raise DemonstrationError(
+            f"{env_id} has {kind} space {space}, expected a flat Box; wrap the environment "
+            "(FlattenObservation) or choose a continuous-control task."
+        )
+    return space
+
+
+def check_env_id(name: str, found: str | None, env_id: str | None) -> None:
+    """Refuse a file that says it was recorded in another task; None makes no claim."""
+    if found is None or env_id is None or found == env_id:
+        return
+    same_task = found.rpartition("-v")[0] == env_id.rpartition("-v")[0]
+    why = "; versions differ in observations, rewards or physics" if same_task else ""
+    raise DemonstrationError(
+        f"{name}: field env_id says {found} but the task is {env_id}{why}; give demonstrations "
+        f"recorded in {env_id} (gail collect makes them), or train with --env {found}."
+    )
+
+
+def check_actions(name: str, env_id: str, actions: FloatArray, box: spaces.Box) -> None:
+    """Refuse actions outside the task's box by more than ``ACTION_TOLERANCE``.
+
+    Args:
+        name: file name for the sentence.
+        env_id: the task's Gymnasium id.
+        actions: (R, A), in whatever units the file has.
+        box: the task's action space.
+    """
+    low, high = box.low - ACTION_TOLERANCE, box.high + ACTION_TOLERANCE
+    outside = ((actions < low) | (actions > high)).any(axis=1)
+    if not outside.any():
+        return
+    largest = float(np.abs(actions).max())
+    raise DemonstrationError(
+        f"{name}: field actions: {int(outside.sum())} of {len(actions)} rows leave {env_id}'s "
+        f"action box {_interval(box)}, the largest magnitude is {largest:.4g}; "
+        f"{_remedy(largest, box)}."
+    )
+
+
+def _interval(box: spaces.Box) -> str:
+    ends: list[NDArray[Any]] = [np.unique(box.low), np.unique(box.high)]
+    if all(len(end) == 1 for end in ends):
+        return f"[{float(ends[0][0]):.4g}, {float(ends[1][0]):.4g}]"
+    return f"[{box.low.round(4).tolist()}, {box.high.round(4).tolist()}]"
+
+
+def _remedy(largest: float, box: spaces.Box) -> str:
+    if largest <= 1 + ACTION_TOLERANCE and box.is_bounded():
+        half = (box.high - box.low) / 2
+        scale = f"{float(half[0]):.4g}" if np.ptp(half) == 0 else "the box's half-range"
+        middle = "" if np.allclose(box.high, -box.low) else " and add the box's middle"
+        return f"they look scaled to [-1, 1]: multiply them by {scale}{middle}"
+    return (
+        "if they are a policy's raw outputs, which the environment clipped, clip them to the box; "
+        "if they are in other units, convert them to the environment's"
+    )
