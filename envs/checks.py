@@ -18,6 +18,16 @@ def check_num_envs(num_envs: int) -> None:
         raise ValueError(f"num_envs is {num_envs}; give a whole number of at least 1.")
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a negative seed.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; give a whole number of at least 0.")
+
+
 def check_action(env: BatchedEnv, action: Tensor) -> Tensor:
     """The action as detached float32 on its own device, if its shape is (N, A).
 

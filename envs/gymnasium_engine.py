@@ -11,7 +11,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from envs.batched import BatchedEnv, Step
-from envs.checks import check_action, check_num_envs
+from envs.checks import check_action, check_num_envs, check_seed
 
 
 class GymnasiumEnv(BatchedEnv):
@@ -26,8 +26,8 @@ class GymnasiumEnv(BatchedEnv):
         seed: environment i is seeded with ``seed + i`` at the first reset.
 
     Raises:
-        ValueError: Gymnasium cannot make the task, one of its spaces is not a box, or
-            there is less than one environment.
+        ValueError: Gymnasium cannot make the task, one of its spaces is not a box,
+            there is less than one environment, or a negative seed.
 
     >>> env = GymnasiumEnv("Pendulum-v1", num_envs=2)
     >>> env.reset().shape
@@ -38,21 +38,24 @@ class GymnasiumEnv(BatchedEnv):
         self, id: str, num_envs: int = 64, device: torch.device | str = "cpu", seed: int = 0
     ) -> None:
         check_num_envs(num_envs)
+        check_seed(seed)
         self.id = id
         self.num_envs = num_envs
         self.device = torch.device(device)
-        self._envs = [_make(id) for _ in range(num_envs)]
-        action_space = self._envs[0].action_space
-        self.observation_space = flat_box(self._envs[0].observation_space, "observation", id)
-        self.action_space = flat_box(action_space, "action", id)
-        assert isinstance(action_space, spaces.Box)
-        self._raw_actions = action_space
+        first = _make(id)
+        self.observation_space = flat_box(first.observation_space, "observation", id)
+        self.action_space = flat_box(first.action_space, "action", id)
+        assert isinstance(first.action_space, spaces.Box)
+        self._raw_actions = first.action_space
+        self._envs = [first] + [_make(id) for _ in range(num_envs - 1)]
         self._first_seed: int | None = seed
 
     def reset(self, seed: int | None = None) -> Tensor:
         """Start every environment anew; see :meth:`BatchedEnv.reset`."""
         seed = self._first_seed if seed is None else seed
         self._first_seed = None
+        if seed is not None:
+            check_seed(seed)
         seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
         obs = self._buffer()
         for row, env, own_seed in zip(obs, self._envs, seeds, strict=True):
@@ -110,5 +113,4 @@ def _make(id: str) -> gym.Env[Any, Any]:
     try:
         return gym.make(id)
     except (gym.error.Error, ImportError) as error:
-        reason = str(error).strip().rstrip(".")
-        raise ValueError(f"Gymnasium cannot make '{id}': {reason}.") from error
+        raise ValueError(f"Gymnasium cannot make '{id}': {error}") from error

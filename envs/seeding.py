@@ -9,6 +9,8 @@ from gymnasium.utils.seeding import np_random
 from numpy.random import PCG64, Generator
 from torch import Tensor
 
+from envs.checks import check_seed
+
 _WORD = 2**64
 
 
@@ -18,8 +20,7 @@ def generators(seed: int, count: int) -> list[Generator]:
     Raises:
         ValueError: the seed is negative.
     """
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; give a whole number of at least 0.")
+    check_seed(seed)
     return [np_random(seed + i)[0] for i in range(count)]
 
 
