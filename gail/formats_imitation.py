@@ -123,9 +123,12 @@ def _column(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _told_truncated(trajectory: Any) -> bool | None:
     infos = getattr(trajectory, "infos", None)
-    last = infos[-1] if infos is not None and len(infos) else None
+    # imitation decodes the infos of a file on access, and that may build arbitrary objects.
+    if not isinstance(infos, (list, tuple, np.ndarray)) or len(infos) == 0:
+        return None
+    last = infos[-1]
     flag = last.get(_TRUNCATED) if isinstance(last, Mapping) else None
-    return None if flag is None else bool(flag)
+    return bool(flag) if isinstance(flag, (bool, np.bool_)) else None
 
 
 def _parsed(text: object) -> dict[str, Any]:
@@ -160,7 +163,18 @@ def write_folder(recording: Recording, path: AnyPath, *, overwrite: bool = False
     about = {"env_id": recording.env_id, "mujoco_version": recording.mujoco_version}
     info = datasets.DatasetInfo(description=json.dumps(about))
     with replacing_folder(path, replace_if_holds=_MARK if overwrite else None) as folder:
-        datasets.Dataset.from_dict(columns, info=info).save_to_disk(str(folder))
+        _save_quietly(datasets, datasets.Dataset.from_dict(columns, info=info), folder)
+
+
+def _save_quietly(datasets: Any, dataset: Any, folder: Path) -> None:
+    """Save without the progress bar, whose only switch is global."""
+    were_off = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        dataset.save_to_disk(str(folder))
+    finally:
+        if not were_off:
+            datasets.enable_progress_bars()
 
 
 def _import_datasets(name: str) -> Any:

@@ -188,9 +188,8 @@ def _task(env_id: str | None, action_width: int) -> tuple[Any, spaces.Space[Any]
         env = gymnasium.make(env_id)
     except (gymnasium.error.Error, ImportError):
         return None, unbounded
-    box = env.action_space
     env.close()
-    return env.spec, box
+    return env.spec, env.action_space if env.action_space.shape == unbounded.shape else unbounded
 
 
 def _buffer(episode: Episode) -> dict[str, Any]:
