@@ -171,10 +171,11 @@ class NativeEnv(BatchedEnv):
         self._simulate(torch.where(known, action, 0.0).double().numpy())
         physics, task = self._physics, self.task
         position = task.position(physics)
-        reward = task.reward(physics, (position - self._position) / task.dt, action)
+        healthy = task.healthy(physics)
+        reward = task.reward(physics, action, (position - self._position) / task.dt, healthy)
         self._position = position.clone()
         self._elapsed += 1
-        terminated = ~task.healthy(physics)
+        terminated = ~healthy
         truncated = self._elapsed >= task.time_limit
         obs = final_obs = self._export(task.observe(physics))
         ended = (terminated | truncated).nonzero().flatten().tolist()

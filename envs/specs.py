@@ -51,9 +51,9 @@ class Task:
         normal_velocities: whether velocities start normal with deviation scale, or uniform.
         position: the forward coordinate (N,) that the reward differentiates, m.
         observe: the observation (N, O).
-        reward: the reward (N,) given physics after the step, the forward velocity (N,) in m/s
-            and the action (N, A) applied, clipped to its box.
         healthy: whether the episode goes on (N,).
+        reward: the reward (N,) given physics after the step, the action (N, A) clipped to its
+            box, the forward velocity (N,) in m/s and what ``healthy`` said.
         time_limit: environment steps after which an episode is truncated.
     """
 
@@ -66,8 +66,8 @@ class Task:
     normal_velocities: bool
     position: Callable[[Physics], Tensor]
     observe: Callable[[Physics], Tensor]
-    reward: Callable[[Physics, Tensor, Tensor], Tensor]
     healthy: Callable[[Physics], Tensor]
+    reward: Callable[[Physics, Tensor, Tensor, Tensor], Tensor]
     time_limit: int = 1000
 
     @property
@@ -85,20 +85,15 @@ def numpy_sum(x: Tensor) -> Tensor:
     >>> numpy_sum(torch.arange(10.0))
     tensor(45.)
     """
-    width = x.shape[-1]
-    whole = width - width % 8
-    if whole:
-        lanes = x[..., :8]
-        for start in range(8, whole, 8):
-            lanes = lanes + x[..., start : start + 8]
+    chunks = list(torch.split(x, 8, -1))
+    rest = chunks.pop().unbind(-1) if x.shape[-1] % 8 else ()
+    total = torch.zeros_like(x[..., 0])
+    if chunks:
+        lanes = sum(chunks[1:], start=chunks[0])
         while lanes.shape[-1] > 1:
             lanes = lanes[..., 0::2] + lanes[..., 1::2]
-        total = lanes[..., 0]
-    else:
-        total = torch.zeros_like(x[..., 0])
-    for column in range(whole, width):
-        total = total + x[..., column]
-    return total
+        total = lanes.squeeze(-1)
+    return sum(rest, start=total)
 
 
 def between(x: Tensor, low: float, high: float) -> Tensor:
@@ -115,7 +110,7 @@ def _ant_forces(physics: Physics) -> Tensor:
 
 def _ant_healthy(physics: Physics) -> Tensor:
     height = physics.qpos[:, 2]
-    finite = physics.qpos.isfinite().all(-1) & physics.qvel.isfinite().all(-1)
+    finite = torch.cat([physics.qpos, physics.qvel], -1).isfinite().all(-1)
     return finite & (height >= 0.2) & (height <= 1.0)
 
 
@@ -124,10 +119,10 @@ def _ant_observe(physics: Physics) -> Tensor:
     return torch.cat([physics.qpos[:, 2:], physics.qvel, forces], -1)
 
 
-def _ant_reward(physics: Physics, velocity: Tensor, action: Tensor) -> Tensor:
+def _ant_reward(physics: Physics, action: Tensor, velocity: Tensor, healthy: Tensor) -> Tensor:
     control = 0.5 * numpy_sum(action.square())
     contact = 5e-4 * numpy_sum(_ant_forces(physics).square().flatten(1))
-    return (velocity + 1.0 * _ant_healthy(physics)) - (control + contact)
+    return (velocity + 1.0 * healthy) - (control + contact)
 
 
 # --- Humanoid ----------------------------------------------------------------------------
@@ -153,11 +148,11 @@ def _humanoid_observe(physics: Physics) -> Tensor:
     return torch.cat(parts, -1)
 
 
-def _humanoid_reward(physics: Physics, velocity: Tensor, action: Tensor) -> Tensor:
+def _humanoid_reward(physics: Physics, action: Tensor, velocity: Tensor, healthy: Tensor) -> Tensor:
     # The one task whose control cost Gymnasium takes from the simulator, in its precision.
     control = 0.1 * numpy_sum(action.to(physics.qpos.dtype).square())
     contact = (5e-7 * numpy_sum(physics.cfrc_ext.square().flatten(1))).clamp(max=10.0)
-    return (1.25 * velocity + 5.0 * _humanoid_healthy(physics)) - (control + contact)
+    return (1.25 * velocity + 5.0 * healthy) - (control + contact)
 
 
 # --- the planar three ----------------------------------------------------------------------
@@ -179,27 +174,23 @@ def _always_healthy(physics: Physics) -> Tensor:
     return torch.ones_like(physics.qpos[:, 0], dtype=torch.bool)
 
 
-def _cheetah_reward(physics: Physics, velocity: Tensor, action: Tensor) -> Tensor:
+def _cheetah_reward(physics: Physics, action: Tensor, velocity: Tensor, healthy: Tensor) -> Tensor:
     return velocity - 0.1 * numpy_sum(action.square())
 
 
 def _hopper_healthy(physics: Physics) -> Tensor:
-    rest = between(physics.qpos[:, 2:], -100.0, 100.0).all(-1)
-    rest = rest & between(physics.qvel, -100.0, 100.0).all(-1)
+    rest = torch.cat([physics.qpos[:, 2:], physics.qvel], -1)
     height, angle = physics.qpos[:, 1], physics.qpos[:, 2]
-    return rest & between(height, 0.7, float("inf")) & between(angle, -0.2, 0.2)
-
-
-def _hopper_reward(physics: Physics, velocity: Tensor, action: Tensor) -> Tensor:
-    return (velocity + 1.0 * _hopper_healthy(physics)) - 1e-3 * numpy_sum(action.square())
+    sane = between(rest, -100.0, 100.0).all(-1)
+    return sane & between(height, 0.7, float("inf")) & between(angle, -0.2, 0.2)
 
 
 def _walker_healthy(physics: Physics) -> Tensor:
     return between(physics.qpos[:, 1], 0.8, 2.0) & between(physics.qpos[:, 2], -1.0, 1.0)
 
 
-def _walker_reward(physics: Physics, velocity: Tensor, action: Tensor) -> Tensor:
-    return (velocity + 1.0 * _walker_healthy(physics)) - 1e-3 * numpy_sum(action.square())
+def _upright_reward(physics: Physics, action: Tensor, velocity: Tensor, healthy: Tensor) -> Tensor:
+    return (velocity + 1.0 * healthy) - 1e-3 * numpy_sum(action.square())
 
 
 TASKS: Mapping[str, Task] = MappingProxyType(
@@ -216,8 +207,8 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=True,
                 position=lambda physics: physics.xpos[:, 1, 0],
                 observe=_ant_observe,
-                reward=_ant_reward,
                 healthy=_ant_healthy,
+                reward=_ant_reward,
             ),
             Task(
                 id="Humanoid-v5",
@@ -229,8 +220,8 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=False,
                 position=_mass_centre_x,
                 observe=_humanoid_observe,
-                reward=_humanoid_reward,
                 healthy=_humanoid_healthy,
+                reward=_humanoid_reward,
             ),
             Task(
                 id="HalfCheetah-v5",
@@ -242,8 +233,8 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=True,
                 position=_x,
                 observe=_planar_observe,
-                reward=_cheetah_reward,
                 healthy=_always_healthy,
+                reward=_cheetah_reward,
             ),
             Task(
                 id="Hopper-v5",
@@ -255,8 +246,8 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=False,
                 position=_x,
                 observe=_clipped_planar_observe,
-                reward=_hopper_reward,
                 healthy=_hopper_healthy,
+                reward=_upright_reward,
             ),
             Task(
                 id="Walker2d-v5",
@@ -268,8 +259,8 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=False,
                 position=_x,
                 observe=_clipped_planar_observe,
-                reward=_walker_reward,
                 healthy=_walker_healthy,
+                reward=_upright_reward,
             ),
         )
     }

@@ -23,6 +23,12 @@ N = 8
 LIMITS = {"Ant-v5": 60, "Humanoid-v5": 20, "HalfCheetah-v5": 60, "Hopper-v5": 20, "Walker2d-v5": 20}
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder: MuJoCo writes MUJOCO_LOG.TXT where it is when it warns."""
+    monkeypatch.chdir(tmp_path)
+
+
 def random_actions(env: NativeEnv, steps: int, seed: int = 0) -> Tensor:
     low, high = torch.tensor(env.action_space.low), torch.tensor(env.action_space.high)
     noise = torch.rand(steps, N, len(low), generator=torch.Generator().manual_seed(seed))
@@ -127,17 +133,14 @@ def test_foreign_state_is_refused_before_anything_changes() -> None:
 
 
 @pytest.mark.parametrize("id", ["Ant-v5", "Humanoid-v5"])
-def test_nan_action_is_what_gymnasium_makes_of_it(
-    id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)  # MuJoCo writes a log file where Gymnasium lets it warn
+def test_nan_action_is_what_gymnasium_makes_of_it(id: str, tmp_path: Path) -> None:
     env, official = NativeEnv(TASKS[id], N), gym.make(id, disable_env_checker=True)
     env.reset(seed=0)
     official.reset(seed=0)
     action = random_actions(env, 1)[0]
     action[0, 3] = torch.nan
     step = env.step(action)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir()), "MuJoCo had nothing to warn of"
     obs, reward, terminated, _, _ = official.step(action[0].numpy())
     assert torch.equal(step.final_obs[0], torch.tensor(obs, dtype=torch.float32))
     assert step.reward[0].isnan()

@@ -35,14 +35,14 @@ def test_between_is_strict_and_refuses_nan() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_functions_are_batched_and_keep_the_precision(task: Task, dtype: torch.dtype) -> None:
     state, action = physics("cpu", dtype), torch.rand(3, A)
-    velocity = task.position(state)
-    obs, reward = task.observe(state), task.reward(state, velocity, action)
+    velocity, healthy = task.position(state), task.healthy(state)
+    obs, reward = task.observe(state), task.reward(state, action, velocity, healthy)
     assert obs.dtype == reward.dtype == velocity.dtype == dtype
-    assert velocity.shape == reward.shape == task.healthy(state).shape == (3,)
-    assert task.healthy(state).dtype == torch.bool
+    assert velocity.shape == reward.shape == healthy.shape == (3,)
+    assert healthy.dtype == torch.bool
     alone = Physics(*(x[1:2] for x in state[:-1]), state.body_mass)
     assert torch.equal(task.observe(alone), obs[1:2])
-    assert torch.equal(task.reward(alone, velocity[1:2], action[1:2]), reward[1:2])
+    assert torch.equal(task.reward(alone, action[1:2], velocity[1:2], healthy[1:2]), reward[1:2])
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -50,8 +50,8 @@ def test_functions_never_wait_for_the_device(task: Task) -> None:
     # A meta tensor has no values: whatever asked for one on the host would raise.
     state = physics("meta", torch.float32)
     action = torch.empty(3, A, device="meta")
-    velocity = task.position(state)
-    for x in (task.observe(state), task.reward(state, velocity, action), task.healthy(state)):
+    velocity, healthy = task.position(state), task.healthy(state)
+    for x in (task.observe(state), task.reward(state, action, velocity, healthy), healthy):
         assert x.device.type == "meta"
 
 
