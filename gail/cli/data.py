@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, subcommand
 
+from gail.cli.console import results, table, wrong_input
 from gail.errors import GailError
 
 if TYPE_CHECKING:
@@ -21,23 +22,18 @@ class Inspect:
     file: Positional[str]
     """Demonstrations in any known format: a file, a folder, or the id of a local Minari dataset."""
 
-    def run(self) -> None:
+    def run(self) -> int:
         """Print a table.
 
         Raises:
             DemonstrationError: if the file cannot be used.
         """
-        from rich.console import Console
-        from rich.table import Table
-
         from gail.demonstrations import Demonstrations
 
-        table = Table()
-        table.add_column()
-        table.add_column(self.file, overflow="fold")
-        for label, value in summary(Demonstrations.load(self.file)).items():
-            table.add_row(label, value)
-        Console().print(table)
+        rows = table(self.file, summary(Demonstrations.load(self.file)))
+        rows.columns[1].overflow = "fold"  # the hash in full
+        results().print(rows)
+        return 0
 
 
 @dataclass(frozen=True)
@@ -57,14 +53,12 @@ class Convert:
     overwrite: bool = False
     """Replace the target if it exists."""
 
-    def run(self) -> None:
+    def run(self) -> int:
         """Read, check and write, the target in one piece.
 
         Raises:
             GailError: if the source cannot be used or the target exists or cannot be written.
         """
-        from rich.console import Console
-
         from gail.demonstrations import Demonstrations
 
         if self.target.exists() and not self.overwrite:
@@ -76,11 +70,13 @@ class Convert:
             demos.to_imitation(self.target, overwrite=self.overwrite)
         else:
             demos.to_minari(self.target, overwrite=self.overwrite)
-        Console().print(
+        results().print(
             f"{self.target}: {demos.num_episodes} episodes, {demos.num_transitions} transitions, "
             f"hash {demos.hash[:12]}",
-            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
+        return 0
 
 
 @dataclass(frozen=True)
@@ -92,24 +88,32 @@ class Validate:
     env: str = "Ant-v5"
     """Gymnasium id of the task."""
 
-    def run(self) -> None:
+    def run(self) -> int:
         """Print one line if they can.
 
         Raises:
             DemonstrationError: with what is wrong and what to do, if they cannot.
         """
-        from rich.console import Console
-
         import envs
         from gail.demonstrations import Demonstrations
 
         demos = Demonstrations.load(self.file, env_id=self.env)
-        task = envs.make(self.env, num_envs=1, device="cpu", threads=1)
+        with wrong_input():
+            task = envs.make(self.env, num_envs=1, device="cpu", threads=1)
         try:
             demos.check_for(self.env, task.observation_space, task.action_space)
         finally:
             task.close()
-        Console().print(f"{self.file} can be used to train {self.env}.", highlight=False)
+        line = f"{self.file} can be used to train {self.env}."
+        results().print(line, markup=False, soft_wrap=True)
+        return 0
+
+
+Data = (
+    Annotated[Inspect, subcommand("inspect")]
+    | Annotated[Convert, subcommand("convert")]
+    | Annotated[Validate, subcommand("validate")]
+)
 
 
 def summary(demos: Demonstrations) -> dict[str, str]:
