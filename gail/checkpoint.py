@@ -1,0 +1,139 @@
+"""One file format for policies and checkpoints: a stored zip of JSON and safetensors.
+
+The zip's CRC catches a flipped bit, safetensors cannot run code when read, and the file is
+written whole or not at all. A *policy* file holds what ``predict`` needs; a *checkpoint* is the
+same file with optimisers, statistics, replay, generators and the simulation beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from gail.errors import CheckpointError
+from gail.files import replacing_file
+
+if TYPE_CHECKING:
+    from gail.ppo import TorchPPO
+
+FORMAT = 1
+PACKAGES = ("generative-imitation", "torch", "gymnasium", "mujoco", "stable-baselines3", "numpy")
+
+
+def write(path: Path, metadata: dict[str, Any], sections: dict[str, dict[str, Tensor]]) -> None:
+    """Write metadata and named groups of tensors to one file, atomically.
+
+    Args:
+        path: the file; replaced if it exists.
+        metadata: anything JSON can hold.
+        sections: tensors by section and name.
+
+    Raises:
+        OSError: if the folder cannot be written to.
+    """
+    metadata = {"format": FORMAT, "versions": versions(), **metadata}
+    with replacing_file(path) as handle, zipfile.ZipFile(handle, "w") as archive:
+        archive.writestr("metadata.json", json.dumps(metadata, indent=1))
+        for section, tensors in sections.items():
+            cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            archive.writestr(f"{section}.safetensors", save_tensors(cpu))
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+    """Read what :func:`write` wrote.
+
+    Raises:
+        CheckpointError: if there is no such file, or it is damaged or of another kind.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}; give the path of a saved model.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            metadata = json.loads(archive.read("metadata.json"))
+            sections = {
+                Path(name).stem: load_tensors(archive.read(name))
+                for name in archive.namelist()
+                if name.endswith(".safetensors")
+            }
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or was not saved by this project ({error}); "
+            "use an earlier checkpoint, or train again."
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} has file format {metadata.get('format')!r} and this version reads {FORMAT}; "
+            "install the version that wrote it."
+        )
+    return metadata, sections
+
+
+def as_json(value: Any) -> Any:
+    """What JSON makes of a value: tuples become lists."""
+    return json.loads(json.dumps(value))
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a result depends on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a checkout that was not installed
+            found[package] = "unknown"
+    return found
+
+
+def load(path: str | Path, device: torch.device | str = "auto") -> TorchPPO:
+    """Load a saved policy, whichever algorithm trained it, for prediction.
+
+    Args:
+        path: a file that ``model.save`` or ``model.save_checkpoint`` wrote.
+        device: where to put it.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind.
+    """
+    from gail.algorithm import GAIL
+    from gail.ppo import TorchPPO
+
+    metadata, _ = read(Path(path))
+    algorithm = GAIL if metadata.get("algorithm") == "GAIL" else TorchPPO
+    return algorithm.load(path, device=device)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of an Adam optimiser as flat tensors, step size included."""
+    tensors = {
+        f"{index}.{name}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    return tensors | {"lr": torch.as_tensor(optimizer.param_groups[0]["lr"])}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Undo :func:`optimizer_state`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key != "lr":
+            index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    groups[0]["lr"] = tensors["lr"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def subsection(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with ``prefix.``, by the rest of their names."""
+    start = f"{prefix}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}

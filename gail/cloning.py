@@ -1,0 +1,59 @@
+"""Behavioural cloning: the policy's mean regressed on the expert's actions.
+
+Alone it is the baseline that imitation has to beat; before the first rollout it spares GAIL the
+part of the search where policy and expert share no states.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gail.demonstrations import Transitions
+from gail.discriminator import random_rows
+from gail.losses import require_finite
+from gail.policy import NormalisedPolicy
+from gail.presets import CloningSettings
+
+
+def clone(
+    policy: NormalisedPolicy,
+    expert: Transitions,
+    settings: CloningSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """Fit the policy's mean action to the expert's, in half-ranges of the action box.
+
+    The standard deviation is left as it is: fitted too, it would shrink to the expert's, which
+    for a deterministic expert leaves reinforcement learning nothing to explore with.
+
+    Args:
+        policy: its actor and its normaliser's fixed statistics are used; changed in place.
+        expert: transitions on the policy's device.
+        settings: steps, step size and minibatch.
+        generator: picks the minibatches.
+
+    Returns:
+        The mean squared error of every step, (steps,).
+
+    Raises:
+        DivergenceError: if the error is not finite.
+    """
+    if settings.steps == 0:
+        return torch.zeros(0)
+    actor = [*policy.mlp_extractor.policy_net.parameters(), *policy.action_net.parameters()]
+    optimizer = torch.optim.Adam(actor, lr=settings.learning_rate, fused=True)
+    features = policy.normaliser(expert.obs)
+    losses = []
+    for _ in range(settings.steps):
+        rows = random_rows(len(features), settings.batch_size, generator)
+        mean, _ = policy.gaussian(policy.mlp_extractor.forward_actor(features[rows]))
+        error = (mean - expert.action[rows]) / policy.action_half_range
+        loss = error.square().mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.detach())
+    error_curve = torch.stack(losses)
+    require_finite({"cloning losses": error_curve})
+    return error_curve

@@ -1,0 +1,171 @@
+"""Settings as frozen dataclasses, and the presets for the tasks we know.
+
+Every field is also a flag of ``gail train`` (``--ppo.learning-rate``, ``--discriminator.reward``).
+This module imports nothing heavy, so that the command line can show its help at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+RewardShape = Literal["gail", "bounded", "airl", "fairl", "log_d"]
+DiscriminatorInput = Literal["s", "sa", "ss", "sas"]
+AdversarialLoss = Literal["bce", "least_squares", "hinge", "wasserstein"]
+S = TypeVar("S", "PPOSettings", "Settings")
+
+
+@dataclass(frozen=True)
+class PPOSettings:
+    """How the policy learns from rewards, whoever gives them (Schulman et al. 2017)."""
+
+    num_envs: int = 64
+    """Environments simulated side by side, N."""
+    n_steps: int = 128
+    """Steps of each environment between two updates, T."""
+    batch_size: int = 1024
+    """Transitions in a minibatch."""
+    n_epochs: int = 5
+    """Passes over a rollout."""
+    learning_rate: float = 3e-4
+    """Adam's step size at the start."""
+    kl_target: float | None = 0.01
+    """KL divergence of an update that the step size is adapted to; None keeps the step size."""
+    clip_range: float = 0.2
+    """Clipping of the probability ratio around 1."""
+    gamma: float = 0.99
+    """Discount a step."""
+    gae_lambda: float = 0.95
+    """Decay of the generalised advantage estimator."""
+    ent_coef: float = 0.0
+    """Weight of the entropy bonus."""
+    vf_coef: float = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+    """Gradients are scaled down to this norm."""
+    net_arch: tuple[int, ...] = (256, 128)
+    """Hidden widths of the policy and of the value network."""
+    activation: Literal["elu", "relu", "tanh"] = "elu"
+    """Nonlinearity of both networks."""
+    log_std_init: float = -1.5
+    """Initial log standard deviation, in units of the action box's half-range."""
+    scale_rewards: bool = True
+    """Divide rewards by the running standard deviation of their discounted sum."""
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings:
+    """How the discriminator tells expert from policy, and the reward made of it."""
+
+    reward: RewardShape = "gail"
+    """Shape of the reward as a function of the logit; see gail.rewards."""
+    inputs: DiscriminatorInput = "sa"
+    """What it sees: state (s), action (a), next state (the second s)."""
+    hidden: tuple[int, ...] = (256, 256)
+    """Hidden widths."""
+    loss: AdversarialLoss = "bce"
+    """Adversarial loss on logits."""
+    learning_rate: float = 1e-4
+    """Adam's step size."""
+    updates: int = 8
+    """Minibatches a rollout."""
+    batch_size: int = 512
+    """Rows of the expert, and as many of the policy, in a minibatch."""
+    replay_rollouts: int = 4
+    """The policy's rows are drawn from this many of its last rollouts."""
+    gradient_penalty: float = 10.0
+    """Weight of the gradient penalty between expert and policy rows."""
+    gradient_target: float = 1.0
+    """Gradient norm that the penalty pulls towards."""
+    r1_penalty: float = 0.0
+    """Weight of the squared gradient at expert rows."""
+    logit_penalty: float = 0.0
+    """Weight of the mean squared logit."""
+    entropy_bonus: float = 0.0
+    """Weight of the entropy of D."""
+    label_smoothing: float = 0.0
+    """The expert's label is 1 minus this (binary cross-entropy only)."""
+    spectral_norm: bool = False
+    """Bound every layer's spectral norm by 1."""
+
+
+@dataclass(frozen=True)
+class CloningSettings:
+    """Behavioural cloning before the first rollout."""
+
+    steps: int = 3000
+    """Adam steps; 0 starts from an untrained policy."""
+    learning_rate: float = 1e-3
+    """Adam's step size."""
+    batch_size: int = 256
+    """Transitions in a minibatch."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a GAIL run needs beside its environment and demonstrations."""
+
+    steps: int = 2_000_000
+    """Environment steps of a whole run."""
+    ppo: PPOSettings = field(default_factory=PPOSettings)
+    """The generator: the policy and how it learns."""
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    """The discriminator and its reward."""
+    cloning: CloningSettings = field(default_factory=CloningSettings)
+    """The warm start."""
+
+
+def preset(env_id: str | None) -> Settings:
+    """The settings that are known to work for a task, or a sane start for any other.
+
+    Args:
+        env_id: Gymnasium id, or None where it is not known.
+
+    >>> preset("Ant-v5").steps
+    3000000
+    >>> preset("MyRobot-v0").ppo.num_envs
+    64
+    """
+    settings = Settings()
+    if env_id == "Ant-v5":
+        return replace(settings, steps=3_000_000)
+    if env_id == "Humanoid-v5":
+        return replace(
+            settings,
+            steps=4_000_000,
+            ppo=replace(settings.ppo, kl_target=0.02),
+            cloning=replace(settings.cloning, steps=6000),
+        )
+    return settings
+
+
+def reward_preset(env_id: str | None) -> PPOSettings:
+    """Settings of TorchPPO on the environment's own reward: wider exploration, longer updates.
+
+    Args:
+        env_id: Gymnasium id, or None where it is not known; so far all tasks share one preset.
+
+    >>> reward_preset("Ant-v5").log_std_init > preset("Ant-v5").ppo.log_std_init
+    True
+    """
+    return PPOSettings(n_steps=64, batch_size=512, n_epochs=8, kl_target=0.015, log_std_init=-0.5)
+
+
+def from_json(kind: type[S], values: dict[str, Any]) -> S:
+    """Undo ``dataclasses.asdict`` after a trip through JSON.
+
+    >>> import dataclasses, json
+    >>> from_json(Settings, json.loads(json.dumps(dataclasses.asdict(Settings())))) == Settings()
+    True
+    """
+    rebuilt: S = _rebuild(kind(), values)
+    return rebuilt
+
+
+def _rebuild(default: Any, values: dict[str, Any]) -> Any:
+    converted = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            value = _rebuild(getattr(default, name), value)
+        converted[name] = tuple(value) if isinstance(value, list) else value
+    return replace(default, **converted)
