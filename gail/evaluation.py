@@ -14,7 +14,6 @@ from typing import Any
 import gymnasium as gym
 import mujoco
 import numpy as np
-from gymnasium import spaces
 
 from gail.playing import EVALUATION_SEED, Policy, RandomPolicy, make, play
 
@@ -157,9 +156,7 @@ def random_return(env_id: str, episodes: int = 20, seed: int = RANDOM_SEED) -> f
         episodes: how many are played.
         seed: of the first reset and of the actions.
     """
-    space = make(env_id).action_space
-    assert isinstance(space, spaces.Box)
-    played = play(RandomPolicy(space, seed), env_id, episodes, seed)
+    played = play(RandomPolicy(make(env_id).action_space, seed), env_id, episodes, seed)
     return float(np.mean([each.total for each in played]))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from gail import gl
 from gail.gl import RenderingError
 from gail.movies import Picture, fit
-from gail.playing import make
+from gail.playing import make, uses_mujoco
 
 
 class Painter(Protocol):
@@ -109,7 +109,7 @@ def stage(env_id: str, size: int) -> tuple[gym.Env[Any, Any], Painter]:
         ValueError: if the environment is unknown.
     """
     env = make(env_id)
-    if isinstance(getattr(env.unwrapped, "model", None), mujoco.MjModel):
+    if uses_mujoco(env):
         return env, MujocoPainter(env, size)
     env.close()
     if "rgb_array" not in env.metadata.get("render_modes", ()):

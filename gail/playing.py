@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -39,7 +40,8 @@ class RandomPolicy:
         seed: of the random stream.
     """
 
-    def __init__(self, space: spaces.Box, seed: int = 0) -> None:
+    def __init__(self, space: spaces.Space[Any], seed: int = 0) -> None:
+        assert isinstance(space, spaces.Box)
         self.low = np.where(np.isfinite(space.low), space.low, -1.0)
         self.high = np.where(np.isfinite(space.high), space.high, 1.0)
         self.random = np.random.default_rng(seed)
@@ -93,6 +95,22 @@ def make(env_id: str, render_mode: str | None = None) -> gym.Env[Any, Any]:
                 "(continuous vectors) are supported."
             )
     return env
+
+
+def physics_version(env_id: str) -> str | None:
+    """MuJoCo's version if the task is simulated by it, else None.
+
+    >>> physics_version("toy/PointMass-v0") is None
+    True
+    """
+    env = make(env_id)
+    env.close()
+    return mujoco.__version__ if uses_mujoco(env) else None
+
+
+def uses_mujoco(env: gym.Env[Any, Any]) -> bool:
+    """Whether an environment holds a MuJoCo model."""
+    return isinstance(getattr(env.unwrapped, "model", None), mujoco.MjModel)
 
 
 def play(

@@ -40,6 +40,7 @@ class RichProgress(BaseCallback):
         self.latest = Latest()
         self.total = 0
         self._live: Live | None = None
+        self._formats: list[KVWriter] = []
         self._started = self._shown = 0.0
         self._first_step = 0
 
@@ -47,7 +48,8 @@ class RichProgress(BaseCallback):
         self.total = int(self.locals["total_timesteps"])
         self._started = self._shown = self.clock()
         self._first_step = self.model.num_timesteps
-        self.logger.output_formats.append(self.latest)
+        self._formats = self.logger.output_formats
+        self._formats.append(self.latest)
         if self.console.is_terminal:
             self._live = Live(self._panel(), console=self.console, auto_refresh=False)
             self._live.start()
@@ -66,8 +68,8 @@ class RichProgress(BaseCallback):
 
     def close(self) -> None:
         """Leave the last panel standing and give the terminal back."""
-        if self.latest in self.model.logger.output_formats:
-            self.model.logger.output_formats.remove(self.latest)
+        if self.latest in self._formats:
+            self._formats.remove(self.latest)
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,34 +20,13 @@ from numpy.typing import NDArray
 from gail import movies
 from gail.demonstrations import Demonstrations
 from gail.episodes import Episode
+from gail.film import Film
 from gail.gl import RenderingError
 from gail.movies import Picture
 from gail.painters import Painter, stage
-from gail.playing import EVALUATION_SEED, Policy, make
+from gail.playing import Policy, make
 
-__all__ = ["Film", "RenderingError", "record"]
-
-
-@dataclass(frozen=True)
-class Film:
-    """What a recording looks like."""
-
-    episodes: int = 1
-    """Episodes, one after another."""
-    steps: int = 1000
-    """Environment steps of an episode at most."""
-    size: int = 480
-    """Width and height of one side in pixels."""
-    every: int = 2
-    """Draw every k-th step."""
-    fps: float | None = None
-    """Frames a second; None plays in real time."""
-    seed: int = EVALUATION_SEED
-    """Episode i is reset with seed + i."""
-    name: str = "imitator"
-    """Caption of the policy."""
-    beside: str = "expert"
-    """Caption of what is shown beside it."""
+__all__ = ["Film", "RenderingError", "can_show", "record"]
 
 
 def record(
@@ -71,9 +49,11 @@ def record(
 
     Raises:
         RenderingError: if nothing can be drawn here, or a suffix is unknown.
-        ValueError: if the environment is unknown.
+        ValueError: if the environment is unknown, the demonstrations are of another task, or a
+            number of ``film`` is out of range.
     """
     film = film or Film()
+    _check(film)
     paths = [Path(path) for path in ([out] if isinstance(out, str | Path) else out)]
     movies.check_suffixes(paths)
     with ExitStack() as stack:
@@ -84,9 +64,26 @@ def record(
         if beside is not None:
             second = make(env_id, env.render_mode)
             stack.callback(second.close)
-            sides.insert(0, _episodes(beside, second, painter, film, film.beside))
+            sides.insert(0, _episodes(beside, second, painter, film, film.beside_name))
         fps = film.fps or env.metadata.get("render_fps", 30) / film.every
         movies.write(_side_by_side(sides), paths, fps)
+
+
+def can_show(demonstrations: Demonstrations, env_id: str) -> bool:
+    """Whether :func:`record` can show these demonstrations beside a policy."""
+    env = make(env_id)
+    env.close()
+    return _replayable(env, next(demonstrations.episodes()))
+
+
+def _check(film: Film) -> None:
+    for name in ("episodes", "steps", "every"):
+        if getattr(film, name) < 1:
+            raise RenderingError(f"{name} is {getattr(film, name)}; give at least 1.")
+    if film.size < 32 or film.size % 2:
+        raise RenderingError(f"size is {film.size}; give an even number of pixels, 32 or more.")
+    if film.fps is not None and film.fps <= 0:
+        raise RenderingError(f"fps is {film.fps}; give a positive number or leave it out.")
 
 
 def _episodes(
@@ -100,8 +97,14 @@ def _episodes(
     if not isinstance(actor, Demonstrations):
         seeds = range(film.seed, film.seed + film.episodes)
         return [_captioned(_played(actor, env, seed), env, painter, film, name) for seed in seeds]
+    env_id = env.spec.id if env.spec is not None else str(env.unwrapped)
+    actor.check_for(env_id, env.observation_space, env.action_space)
     episodes = list(actor.episodes())[: film.episodes]
-    _require_replayable(env, episodes[0])
+    if not _replayable(env, episodes[0]):
+        raise RenderingError(
+            f"{actor.name} holds neither joint positions nor reset seeds, so it cannot be shown; "
+            "leave it out, or show a policy beside."
+        )
     return [_captioned(_replayed(e, env), env, painter, film, name) for e in episodes]
 
 
@@ -207,20 +210,16 @@ def poses(
     return np.hstack([travelled, observed]), velocities
 
 
+def _replayable(env: gym.Env[Any, Any], episode: Episode) -> bool:
+    return _layout(env) is not None or episode.seed is not None
+
+
 def _layout(env: gym.Env[Any, Any]) -> Layout | None:
     """Skipped positions, positions and velocities at the start of an observation, if known."""
     known = getattr(env.unwrapped, "observation_structure", None)
     if not isinstance(known, dict) or not {"qpos", "qvel"} <= known.keys():
         return None
     return Layout(known.get("skipped_qpos", 0), known["qpos"], known["qvel"])
-
-
-def _require_replayable(env: gym.Env[Any, Any], episode: Episode) -> None:
-    if _layout(env) is None and episode.seed is None:
-        raise RenderingError(
-            "The demonstrations hold neither joint positions nor reset seeds, so "
-            "they cannot be shown; leave them out, or show a policy beside."
-        )
 
 
 def _side_by_side(sides: list[list[Iterator[Picture]]]) -> Iterator[Picture]:

@@ -137,15 +137,16 @@ class RunFolder:
         return Logger(str(self.path), formats)
 
 
-class Interrupted(BaseException):
+class Interrupted(KeyboardInterrupt):
     """A signal stopped the work.
 
     Args:
         number: of the signal.
+        told: what happened to the work.
     """
 
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+    def __init__(self, number: int, told: str = "nothing of this step was kept") -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}, {told}")
         self.number = number
 
 
@@ -161,6 +162,10 @@ class Keeper(BaseCallback):
         run: where to save.
         seconds: between two checkpoints.
         clock: seconds since any start.
+
+    Attributes:
+        signal: the signal that was received, or None.
+        saved_step: environment step of the last checkpoint.
     """
 
     def __init__(
@@ -170,6 +175,7 @@ class Keeper(BaseCallback):
         self.run = run
         self.seconds, self.clock = seconds, clock
         self.signal: int | None = None
+        self.saved_step = 0
         self._saved_at: float | None = None
         self._training = self._inside_rollout = self._stopping = False
         self._previous: dict[int, Any] = {}
@@ -217,7 +223,7 @@ class Keeper(BaseCallback):
         learner: Any = self.model  # a TorchPPO, which SB3's base class does not promise
         learner.save_checkpoint(self.run.checkpoint_path(learner.num_timesteps))
         self.run.remove_old_checkpoints()
-        self._saved_at = self.clock()
+        self.saved_step, self._saved_at = learner.num_timesteps, self.clock()
 
 
 def provenance(device: torch.device) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""``gail collect``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gail.cli.console import mujoco_warnings_once, notify, wrong_input
+from gail.errors import GailError
+
+if TYPE_CHECKING:
+    from gail.playing import Policy
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Record demonstrations: episodes that a policy plays in the official environment."""
+
+    out: Path
+    """The .npz file to write."""
+    policy: str = "random"
+    """A saved policy, a checkpoint, a run's folder, or the word random."""
+    env: str | None = None
+    """Gymnasium id; by default the task the policy was trained on."""
+    episodes: int = 10
+    """Episodes played."""
+    seed: int = 1000
+    """Episode i is reset with seed + i; seeds from 10,000 on belong to evaluation."""
+    stochastic: bool = False
+    """Sample actions instead of taking the policy's mean."""
+    device: str = "cpu"
+    """Where the policy computes."""
+
+    def run(self) -> None:
+        """Play and write the file."""
+        from gail.demonstrations import Demonstrations
+        from gail.playing import physics_version, play
+
+        if self.out.suffix != ".npz":
+            raise GailError(f"--out is {self.out}; give a name that ends in .npz.")
+        with mujoco_warnings_once(), wrong_input():
+            policy, env_id = self._load()
+            played = play(policy, env_id, self.episodes, self.seed, not self.stochastic)
+            demonstrations = Demonstrations.from_episodes(
+                [each.episode for each in played],
+                env_id=env_id,
+                mujoco_version=physics_version(env_id),
+                name=self.out.name,
+            )
+            demonstrations.save(self.out)
+        notify(f"Wrote {self.out}: {demonstrations}.")
+
+    def _load(self) -> tuple[Policy, str]:
+        from gail.cli.policies import load_policy
+        from gail.playing import RandomPolicy, make
+
+        if self.policy != "random":
+            return load_policy(Path(self.policy), self.env, self.device)
+        if self.env is None:
+            raise GailError("The policy 'random' has no task of its own; give it with --env.")
+        return RandomPolicy(make(self.env).action_space, self.seed), self.env

@@ -1,0 +1,92 @@
+"""``gail evaluate``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from gail.cli.console import mujoco_warnings_once, results, table, wrong_input
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gail.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Score a policy in the official Gymnasium environment."""
+
+    policy: tyro.conf.Positional[Path]
+    """A saved policy, a checkpoint or a run's folder."""
+    env: str | None = None
+    """Gymnasium id; by default the task it was trained on."""
+    demonstrations: str | None = None
+    """The expert's episodes, whose mean return is 1 on the normalised scale."""
+    episodes: int = 50
+    """Episodes played."""
+    seed: int = 10_000
+    """Episode i is reset with seed + i; seeds below 10,000 belong to demonstrations."""
+    stochastic: bool = False
+    """Sample actions instead of taking the policy's mean."""
+    out: Path | None = None
+    """Also write the score to this JSON file."""
+    device: str = "cpu"
+    """Where the policy computes."""
+
+    def run(self) -> None:
+        """Play, print the score, write it if asked."""
+        from gail.cli.policies import load_policy
+        from gail.evaluation import evaluate
+        from gail.files import replacing_file
+
+        with mujoco_warnings_once(), wrong_input():
+            model, env_id = load_policy(self.policy, self.env, self.device)
+            expert = self._expert_return(env_id)
+            score = evaluate(model, env_id, self.episodes, self.seed, not self.stochastic, expert)
+        if self.out is not None:
+            with replacing_file(self.out) as handle:
+                handle.write((json.dumps(score.to_json(), indent=2) + "\n").encode())
+        results().print(score_table(score))
+
+    def _expert_return(self, env_id: str) -> float | None:
+        """From the demonstrations given, else from the run that the policy is of."""
+        if self.demonstrations is not None:
+            from gail.cli.policies import mean_return
+            from gail.demonstrations import Demonstrations
+
+            return mean_return(Demonstrations.load(self.demonstrations, env_id=env_id))
+        if (self.policy / "config.json").is_file():
+            from gail.runs import RunFolder
+
+            known = RunFolder.open(self.policy).config().get("demonstrations") or {}
+            value = known.get("mean_return")
+            return value if isinstance(value, float) else None
+        return None
+
+
+def score_table(score: Evaluation) -> Table:
+    """The score as people read it."""
+    rows = {
+        "episodes": f"{score.episodes}, {_actions(score)} actions",
+        "return": f"{score.mean_return:.1f} ± {score.std_return:.1f}",
+        "expert": "unknown" if score.expert_return is None else f"{score.expert_return:.1f}",
+        "random": f"{score.random_return:.1f}",
+        "normalised score": _number(score.normalised_score, ".3f"),
+        "falls": f"{score.fall_rate:.0%} of episodes",
+    }
+    if score.forward_distance is not None:
+        rows["forward distance"] = f"{score.forward_distance:.1f} m"
+    return table(score.env, rows)
+
+
+def _actions(score: Evaluation) -> str:
+    return "deterministic" if score.deterministic else "sampled"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "null (the expert's return is unknown)" if value is None else format(value, form)

@@ -1,0 +1,88 @@
+"""Finding the policy that a flag names."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gail.errors import GailError
+
+if TYPE_CHECKING:
+    from gail.demonstrations import Demonstrations
+    from gail.ppo import TorchPPO
+
+POLICY_FILE = "policy.zip"
+
+
+def policy_file(path: Path) -> Path:
+    """The policy of a run's folder, or the path itself.
+
+    A run that has not ended gives its newest undamaged checkpoint.
+
+    Raises:
+        GailError: if there is none.
+    """
+    if not path.is_dir():
+        return path
+    if (path / POLICY_FILE).is_file():
+        return path / POLICY_FILE
+    from gail.runs import RunFolder
+
+    return RunFolder.open(path).latest_checkpoint()
+
+
+def load_policy(path: Path, env_id: str | None, device: str = "cpu") -> tuple[TorchPPO, str]:
+    """Load a saved policy, and name the task to play it in.
+
+    Args:
+        path: a saved model, a checkpoint or a run's folder.
+        env_id: the task asked for; by default the one it was trained on.
+        device: where to put it.
+
+    Raises:
+        GailError: if it cannot be read or does not fit the task.
+    """
+    from gail import checkpoint
+    from gail.playing import make
+
+    file = policy_file(path)
+    model = checkpoint.load(file, device)
+    env_id = env_id or model.env_id
+    if env_id is None:
+        raise GailError(f"{file} does not name its task; give it with --env.")
+    env = make(env_id)
+    widths = _widths(env)
+    env.close()
+    if widths != _widths(model):
+        raise GailError(
+            f"{file} was trained on {model.env_id} with observations and actions of widths "
+            f"{_widths(model)}, and {env_id} has {widths}; give a policy of that task."
+        )
+    return model, env_id
+
+
+def load_expert(name: str, env_id: str) -> Demonstrations | TorchPPO:
+    """What stands beside a policy: demonstrations, or another policy (``.zip``, a run's folder).
+
+    Raises:
+        GailError: if it cannot be read or is of another task.
+    """
+    path = Path(name)
+    if path.suffix == ".zip" or (path / "config.json").is_file():
+        return load_policy(path, env_id)[0]
+    from gail.demonstrations import Demonstrations
+
+    return Demonstrations.load(name, env_id=env_id)
+
+
+def mean_return(demonstrations: Demonstrations | None) -> float | None:
+    """Mean return of the episodes, None where unknown."""
+    if demonstrations is None or demonstrations.returns is None:
+        return None
+    return float(demonstrations.returns.mean())
+
+
+def _widths(spaces: Any) -> tuple[int, int]:
+    shapes = (spaces.observation_space.shape, spaces.action_space.shape)
+    return prod(shapes[0]), prod(shapes[1])

@@ -1,0 +1,301 @@
+"""``gail train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from gail.cli.console import mujoco_warnings_once, notices, notify, results, wrong_input
+from gail.cli.evaluate import score_table
+from gail.cli.policies import POLICY_FILE, mean_return
+from gail.errors import GailError
+from gail.presets import (
+    CloningSettings,
+    DiscriminatorSettings,
+    PPOSettings,
+    Settings,
+    from_json,
+    preset,
+    reward_preset,
+)
+
+if TYPE_CHECKING:
+    from gail.demonstrations import Demonstrations
+    from gail.ppo import TorchPPO
+    from gail.runs import Keeper, RunFolder
+
+Method = Literal["gail", "bc", "ppo"]
+NOT_STORED = ("out", "resume")  # of a run's flags
+MAY_CHANGE = ("steps", *NOT_STORED)  # when it is resumed
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn a policy from demonstrations; ends with a score and a video.
+
+    Alone, `gail train` imitates Ant-v5 from the demonstrations shipped with the project. The
+    defaults of all settings are the preset of the task.
+    """
+
+    env: str = "Ant-v5"
+    """Gymnasium id of any task with continuous observations and actions."""
+    demonstrations: str | None = None
+    """The expert's episodes: a file, a folder or a Minari id; by default the shipped ones."""
+    trajectories: int | None = None
+    """Use only the first so many episodes."""
+    every: int = 1
+    """Keep every k-th step of each episode, from a random offset."""
+    method: Method = "gail"
+    """gail, behavioural cloning alone (bc), or PPO on the environment's own reward (ppo)."""
+    steps: int = 2_000_000
+    """Environment steps of the whole run."""
+    seed: int = 0
+    """Of weights, noise, environments and subsampling."""
+    out: Path | None = None
+    """The run's folder; by default runs/<env>-<time>."""
+    device: str = "auto"
+    """Where everything is computed: auto, cpu or cuda."""
+    backend: str = "auto"
+    """The simulation engine: auto, native or gymnasium."""
+    resume: Path | None = None
+    """Continue a run's folder; all else stays as it was, only --steps may be changed."""
+    episodes: int = 50
+    """Episodes of the final score; 0 leaves the score out."""
+    video: bool = True
+    """Record rollout.mp4 and rollout.png at the end."""
+    checkpoint_seconds: float = 60.0
+    """Seconds between two checkpoints."""
+    ppo: PPOSettings = field(default_factory=PPOSettings)
+    """The policy and how it learns from rewards."""
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    """The discriminator and its reward."""
+    cloning: CloningSettings = field(default_factory=CloningSettings)
+    """Behavioural cloning before the first rollout."""
+
+    @classmethod
+    def defaults(cls, words: Sequence[str]) -> Self:
+        """What the flags that are not given mean, which depends on some that are.
+
+        Args:
+            words: the command line.
+
+        Raises:
+            GailError: if a run is to be resumed and cannot be read.
+        """
+        resume = option(words, "--resume")
+        if resume is not None:
+            return replace(cls.of_run(Path(resume)), resume=Path(resume))
+        env = option(words, "--env") or cls.env
+        settings, method = preset(env), option(words, "--method")
+        return cls(
+            env=env,
+            steps=0 if method == "bc" else settings.steps,
+            ppo=reward_preset(env) if method == "ppo" else settings.ppo,
+            discriminator=settings.discriminator,
+            cloning=settings.cloning,
+        )
+
+    @classmethod
+    def of_run(cls, folder: Path) -> Self:
+        """The flags that a run was started with.
+
+        Raises:
+            GailError: if there is no run, or another version wrote it.
+        """
+        from gail.runs import RunFolder
+
+        stored = RunFolder.open(folder).config().get("flags")
+        kind: Any = cls
+        try:
+            rebuilt: Self = from_json(kind, stored)  # type: ignore[arg-type]
+            return rebuilt
+        except (TypeError, AttributeError) as error:
+            raise GailError(
+                f"{folder / 'config.json'} was written by another version ({error}); "
+                "resume it with that one, or start a new run."
+            ) from error
+
+    def run(self) -> None:
+        """Check everything, then train, score and record.
+
+        Raises:
+            GailError: wrong input, before anything is written.
+            DivergenceError: training met non-finite values; the last checkpoint stays.
+            Interrupted: Ctrl-C or SIGTERM; the run can be resumed.
+        """
+        import torch
+
+        from gail.runs import Keeper, RunFolder
+
+        torch.set_num_threads(1)  # on nets this small more threads only wait for one another
+        with mujoco_warnings_once():
+            with wrong_input():
+                self._check()
+                expert = self._load_expert()
+                model = self._build(expert)
+                if self.resume is None:
+                    run = RunFolder.create(self.env, self.out)
+                    run.write_json("config.json", self._config(model, expert))
+                else:
+                    run = RunFolder.open(self.resume)
+                    self._restore(model, expert, run)
+            notify(f"Run folder: {run.path}")
+            with Keeper(run, self.checkpoint_seconds) as keeper:
+                self._learn(model, run, keeper)
+                model.save(run.path / POLICY_FILE)
+                self._score(model, run, expert)
+                self._record(model, run, expert)
+
+    def _check(self) -> None:
+        """What can be known without reading anything."""
+        for name in ("steps", "episodes", "checkpoint_seconds"):
+            if getattr(self, name) < 0:
+                flag = name.replace("_", "-")
+                raise GailError(f"--{flag} is {getattr(self, name)}; give 0 or more.")
+        if self.method == "bc" and self.steps:
+            raise GailError(
+                f"--steps is {self.steps}, but behavioural cloning alone takes no environment "
+                "steps; leave it out and see --cloning.steps."
+            )
+        if self.method == "ppo" and (self.demonstrations or self.trajectories):
+            raise GailError(
+                "--method ppo learns from the environment's own reward and takes no "
+                "demonstrations; leave out --demonstrations and --trajectories."
+            )
+
+    def _load_expert(self) -> Demonstrations | None:
+        from gail.demonstrations import Demonstrations
+
+        if self.method == "ppo":
+            return None
+        if self.demonstrations is None:
+            return Demonstrations.shipped(self.env, trajectories=self.trajectories)
+        return Demonstrations.load(
+            self.demonstrations, env_id=self.env, trajectories=self.trajectories
+        )
+
+    def _build(self, expert: Demonstrations | None) -> TorchPPO:
+        from gail.algorithm import GAIL
+        from gail.ppo import TorchPPO
+
+        where: Any = {"seed": self.seed, "device": self.device, "backend": self.backend}
+        if self.method == "ppo":
+            return TorchPPO("MlpPolicy", self.env, self.ppo, **where)
+        settings = Settings(ppo=self.ppo, discriminator=self.discriminator, cloning=self.cloning)
+        return GAIL("MlpPolicy", self.env, expert, settings, every=self.every, **where)
+
+    def _config(self, model: TorchPPO, expert: Demonstrations | None) -> dict[str, Any]:
+        """Everything there is to know of the run before its first step."""
+        from gail.runs import provenance
+
+        flags = {name: value for name, value in asdict(self).items() if name not in NOT_STORED}
+        if self.demonstrations is not None and Path(self.demonstrations).exists():
+            flags["demonstrations"] = str(Path(self.demonstrations).resolve())
+        return {
+            "flags": flags,
+            "engine": type(model.engine).__name__,
+            "demonstrations": expert and _description(expert),
+            **provenance(model.device),
+        }
+
+    def _restore(self, model: TorchPPO, expert: Demonstrations | None, run: RunFolder) -> None:
+        """Make sure that this is the same run, and continue from its last checkpoint."""
+        from gail.runs import provenance
+
+        started = self.of_run(run.path)
+        for name, value in asdict(started).items():
+            if name not in MAY_CHANGE and value != asdict(self)[name]:
+                raise GailError(
+                    f"{run.path} was started with another --{name.replace('_', '-')}; "
+                    "only --steps may be changed with --resume."
+                )
+        config = run.config()
+        known, found = config["demonstrations"], expert and _description(expert)
+        if known and found and known["hash"] != found["hash"]:
+            raise GailError(
+                f"{run.path} was started with demonstrations {known['name']} of hash "
+                f"{known['hash'][:12]} and these have {found['hash'][:12]}; give the same ones."
+            )
+        checkpoint = run.latest_checkpoint()
+        model.restore(checkpoint)
+        config["flags"]["steps"] = self.steps
+        again = provenance(model.device) | {"checkpoint": checkpoint.name}
+        run.write_json("config.json", config | {"resumed": [*config.get("resumed", []), again]})
+
+    def _learn(self, model: TorchPPO, run: RunFolder, keeper: Keeper) -> None:
+        from gail.progress import RichProgress
+        from gail.runs import Interrupted
+
+        resumed = self.resume is not None
+        model.set_logger(run.logger(model.num_timesteps if resumed else None))
+        progress = RichProgress(notices())
+        try:
+            model.learn(
+                max(self.steps - model.num_timesteps, 0),
+                callback=[keeper, progress],
+                reset_num_timesteps=not resumed,
+            )
+        finally:
+            progress.close()
+            model.logger.close()
+        if keeper.signal is not None:
+            raise Interrupted(
+                keeper.signal,
+                f"saved at {keeper.saved_step:,} steps; continue with: "
+                f"gail train --resume {run.path}",
+            )
+
+    def _score(self, model: TorchPPO, run: RunFolder, expert: Demonstrations | None) -> None:
+        from gail.evaluation import evaluate
+
+        if self.episodes == 0:
+            return
+        notify(f"Playing {self.episodes} episodes in Gymnasium's {self.env} ...")
+        score = evaluate(model, self.env, self.episodes, expert_return=mean_return(expert))
+        run.write_json("evaluation.json", score.to_json())
+        results().print(score_table(score))
+
+    def _record(self, model: TorchPPO, run: RunFolder, expert: Demonstrations | None) -> None:
+        from gail.rendering import RenderingError, can_show, record
+
+        if not self.video:
+            return
+        notify("Recording a video ...")
+        beside = expert if expert is not None and can_show(expert, self.env) else None
+        files = [run.path / "rollout.mp4", run.path / "rollout.png"]
+        try:
+            record(model, self.env, files, beside=beside)
+        except RenderingError as error:
+            notify(f"No video: {error} The result is kept; later: gail render {run.path}")
+        else:
+            notify(f"Wrote {files[0]} and {files[1].name}.")
+
+
+def option(words: Sequence[str], name: str) -> str | None:
+    """The value that a command line gives an option, before it is parsed.
+
+    >>> option(["train", "--env", "Ant-v5"], "--env"), option(["--env=Ant-v5"], "--seed")
+    ('Ant-v5', None)
+    """
+    value = None
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == name:
+            value = following
+        elif word.startswith(f"{name}="):
+            value = word.removeprefix(f"{name}=")
+    return value
+
+
+def _description(expert: Demonstrations) -> dict[str, Any]:
+    """What a run says of its demonstrations."""
+    return {
+        "name": expert.name,
+        "hash": expert.hash,
+        "env": expert.env_id,
+        "mujoco_version": expert.mujoco_version,
+        "episodes": expert.num_episodes,
+        "transitions": expert.num_transitions,
+        "mean_return": mean_return(expert),
+    }
