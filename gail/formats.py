@@ -33,6 +33,8 @@ _SHIPPED_FOLDERS = (
     Path(__file__).resolve().parent / "expert_data",
 )
 
+_END_RECORD = struct.Struct("<10xH10x")  # of a zip; the number of its members
+
 # What zipfile and NumPy raise for damaged files, beside ValueError.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -105,6 +107,7 @@ def _read_npz(path: Path) -> formats_plain.Fields:
     """The known arrays in an .npz; each one's checksum is verified before it is parsed."""
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_directory(path, archive)
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
             labels = formats_plain.known_fields(members)
             return {
@@ -117,6 +120,21 @@ def _read_npz(path: Path) -> formats_plain.Fields:
         raise DemonstrationError(
             f"{path.name} is damaged or cut short ({error}); copy or record it again."
         ) from error
+
+
+def _check_directory(path: Path, archive: zipfile.ZipFile) -> None:
+    """Find damage in a zip's directory, the one part without a checksum.
+
+    It must list as many members as the end record counts, under the names that the members carry
+    themselves; otherwise one flipped bit could hide a field.
+    """
+    with path.open("rb") as handle:
+        handle.seek(-_END_RECORD.size, os.SEEK_END)
+        (count,) = _END_RECORD.unpack(handle.read())
+    if not archive.comment and count != len(archive.infolist()):
+        raise zipfile.BadZipFile("members are missing in its directory")
+    for member in archive.infolist():
+        archive.open(member).close()  # compares the names
 
 
 def _read_member(name: str, archive: zipfile.ZipFile, member: str, label: str) -> NDArray[Any]:

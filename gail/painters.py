@@ -41,7 +41,10 @@ class MujocoPainter:
         self.model.vis.global_.offwidth = max(self.model.vis.global_.offwidth, size)
         self.model.vis.global_.offheight = max(self.model.vis.global_.offheight, size)
         self.gl = gl.context(size)
-        self.context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        try:
+            self.context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        except mujoco.FatalError as error:
+            raise RenderingError(f"OpenGL cannot draw {size} x {size} pixels: {error}.") from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self.context)
         self.scene = mujoco.MjvScene(self.model, maxgeom=2000)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import envs
 from envs import BatchedEnv
-from envs.sb3 import EngineVecEnv, VecEnvEngine
+from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
 from gail.losses import mean_of, ppo_loss, require_finite
 from gail.persistence import SavedPPO
@@ -112,14 +112,18 @@ class TorchPPO(SavedPPO):
         if env is not None:
             self._setup_model()
 
-    @staticmethod
-    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> EngineVecEnv:
+    def _wrap_env(  # type: ignore[override]  # SB3's is static; ours puts engines on the device
+        self,
+        env: BatchedEnv | VecEnv | Env[Any, Any],
+        verbose: int = 0,
+        monitor_wrapper: bool = True,
+    ) -> EngineVecEnv:
         if isinstance(env, EngineVecEnv):
             return env
         if isinstance(env, Env):
             single = env
             env = DummyVecEnv([lambda: single])
-        return EngineVecEnv(VecEnvEngine(env) if isinstance(env, VecEnv) else env)
+        return EngineVecEnv(as_engine(env, self.device) if isinstance(env, VecEnv) else env)
 
     def _setup_model(self) -> None:
         super()._setup_model()
@@ -157,7 +161,7 @@ class TorchPPO(SavedPPO):
             obs = self._last_obs = step.obs.to(self.device)  # type: ignore[assignment]
             self.num_timesteps += env.num_envs
             infos = self.episodes.add(step)
-            dones, rewards = infos.dones, step.reward  # callbacks read these names
+            dones, rewards = on_host(infos.dones), on_host(step.reward)  # for callbacks
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
@@ -185,13 +189,19 @@ class TorchPPO(SavedPPO):
             DivergenceError: if actions, rewards, losses or gradients are not finite.
         """
         started = time.perf_counter()
-        require_finite(
-            {"actions": rollout.actions, "log-probabilities": rollout.log_probs, "rewards": rewards}
-        )
         if self.ppo_settings.scale_rewards:
             rewards = self.reward_scale(rewards, rollout.dones)
         with torch.no_grad():
             rollout.compute_advantages(rewards, self.value)
+        require_finite(
+            {
+                "actions": rollout.actions,
+                "log-probabilities": rollout.log_probs,
+                "rewards": rewards,
+                "values": rollout.values,
+                "next values": rollout.next_values,
+            }
+        )
         self.policy.set_training_mode(True)
         statistics = [
             [
@@ -232,12 +242,12 @@ class TorchPPO(SavedPPO):
             rate.clamp_(*LEARNING_RATE_RANGE)
 
     def _record_update(self, rollout: Rollout, statistics: dict[str, Tensor]) -> None:
-        explained = 1 - (rollout.returns - rollout.values).var() / rollout.returns.var()
-        self._record("train", {"explained_variance": explained})
+        variance = rollout.returns.var().clamp(min=1e-12)  # returns can be constant
         self._record(
             "train",
             statistics
             | {
+                "explained_variance": 1 - (rollout.returns - rollout.values).var() / variance,
                 "std": self.policy.log_std.detach().exp().mean(),
                 "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             },
@@ -268,3 +278,8 @@ def environment_id(env: Environment | None) -> str | None:
         return env.id
     spec = getattr(env, "spec", None)
     return spec.id if spec is not None else None
+
+
+def on_host(tensor: Tensor) -> Any:
+    """What callbacks read as an array: free on a CPU, left alone on a GPU, where it would wait."""
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor

@@ -140,7 +140,7 @@ def preset(env_id: str | None) -> Settings:
 
 
 def reward_preset(env_id: str | None) -> PPOSettings:
-    """Settings of TorchPPO on the environment's own reward: wider exploration, longer updates.
+    """Settings of TorchPPO on the environment's own reward: more exploration, larger updates.
 
     Args:
         env_id: Gymnasium id, or None where it is not known; so far all tasks share one preset.
@@ -148,7 +148,7 @@ def reward_preset(env_id: str | None) -> PPOSettings:
     >>> reward_preset("Ant-v5").log_std_init > preset("Ant-v5").ppo.log_std_init
     True
     """
-    return PPOSettings(n_steps=64, batch_size=512, n_epochs=8, kl_target=0.015, log_std_init=-0.5)
+    return PPOSettings(n_steps=32, batch_size=256, n_epochs=6, kl_target=0.03, log_std_init=-0.5)
 
 
 def from_json(kind: type[S], values: dict[str, Any]) -> S:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from gail.cli.console import mujoco_warnings_once, notices, notify, results, wrong_input
-from gail.cli.evaluate import score_table
-from gail.cli.policies import POLICY_FILE, mean_return
+from gail.cli import training
+from gail.cli.console import mujoco_warnings_once, notify, wrong_input
+from gail.cli.policies import POLICY_FILE
 from gail.errors import GailError
 from gail.presets import (
     CloningSettings,
@@ -24,7 +24,7 @@ from gail.presets import (
 if TYPE_CHECKING:
     from gail.demonstrations import Demonstrations
     from gail.ppo import TorchPPO
-    from gail.runs import Keeper, RunFolder
+    from gail.runs import RunFolder
 
 Method = Literal["gail", "bc", "ppo"]
 NOT_STORED = ("out", "resume")  # of a run's flags
@@ -135,18 +135,21 @@ class Train:
                 self._check()
                 expert = self._load_expert()
                 model = self._build(expert)
+                restored = False
                 if self.resume is None:
                     run = RunFolder.create(self.env, self.out)
                     run.write_json("config.json", self._config(model, expert))
                 else:
                     run = RunFolder.open(self.resume)
-                    self._restore(model, expert, run)
+                    restored = self._restore(model, expert, run)
             notify(f"Run folder: {run.path}")
             with Keeper(run, self.checkpoint_seconds) as keeper:
-                self._learn(model, run, keeper)
+                training.learn(model, run, keeper, self.steps, resumed=restored)
                 model.save(run.path / POLICY_FILE)
-                self._score(model, run, expert)
-                self._record(model, run, expert)
+                if self.episodes:
+                    training.score(model, run, self.episodes, expert)
+                if self.video:
+                    training.film(model, run, expert)
 
     def _check(self) -> None:
         """What can be known without reading anything."""
@@ -196,12 +199,15 @@ class Train:
         return {
             "flags": flags,
             "engine": type(model.engine).__name__,
-            "demonstrations": expert and _description(expert),
+            "demonstrations": expert and training.description(expert),
             **provenance(model.device),
         }
 
-    def _restore(self, model: TorchPPO, expert: Demonstrations | None, run: RunFolder) -> None:
-        """Make sure that this is the same run, and continue from its last checkpoint."""
+    def _restore(self, model: TorchPPO, expert: Demonstrations | None, run: RunFolder) -> bool:
+        """Make sure that this is the same run, and continue from its last checkpoint.
+
+        False if it was killed before the first one, so that it starts over.
+        """
         from gail.runs import provenance
 
         started = self.of_run(run.path)
@@ -212,65 +218,19 @@ class Train:
                     "only --steps may be changed with --resume."
                 )
         config = run.config()
-        known, found = config["demonstrations"], expert and _description(expert)
+        known, found = config["demonstrations"], expert and training.description(expert)
         if known and found and known["hash"] != found["hash"]:
             raise GailError(
                 f"{run.path} was started with demonstrations {known['name']} of hash "
                 f"{known['hash'][:12]} and these have {found['hash'][:12]}; give the same ones."
             )
-        checkpoint = run.latest_checkpoint()
-        model.restore(checkpoint)
+        checkpoint = run.latest_checkpoint() if run.checkpoints() else None
+        if checkpoint is not None:
+            model.restore(checkpoint)
         config["flags"]["steps"] = self.steps
-        again = provenance(model.device) | {"checkpoint": checkpoint.name}
+        again = provenance(model.device) | {"checkpoint": checkpoint and checkpoint.name}
         run.write_json("config.json", config | {"resumed": [*config.get("resumed", []), again]})
-
-    def _learn(self, model: TorchPPO, run: RunFolder, keeper: Keeper) -> None:
-        from gail.progress import RichProgress
-        from gail.runs import Interrupted
-
-        resumed = self.resume is not None
-        model.set_logger(run.logger(model.num_timesteps if resumed else None))
-        progress = RichProgress(notices())
-        try:
-            model.learn(
-                max(self.steps - model.num_timesteps, 0),
-                callback=[keeper, progress],
-                reset_num_timesteps=not resumed,
-            )
-        finally:
-            progress.close()
-            model.logger.close()
-        if keeper.signal is not None:
-            raise Interrupted(
-                keeper.signal,
-                f"saved at {keeper.saved_step:,} steps; continue with: "
-                f"gail train --resume {run.path}",
-            )
-
-    def _score(self, model: TorchPPO, run: RunFolder, expert: Demonstrations | None) -> None:
-        from gail.evaluation import evaluate
-
-        if self.episodes == 0:
-            return
-        notify(f"Playing {self.episodes} episodes in Gymnasium's {self.env} ...")
-        score = evaluate(model, self.env, self.episodes, expert_return=mean_return(expert))
-        run.write_json("evaluation.json", score.to_json())
-        results().print(score_table(score))
-
-    def _record(self, model: TorchPPO, run: RunFolder, expert: Demonstrations | None) -> None:
-        from gail.rendering import RenderingError, can_show, record
-
-        if not self.video:
-            return
-        notify("Recording a video ...")
-        beside = expert if expert is not None and can_show(expert, self.env) else None
-        files = [run.path / "rollout.mp4", run.path / "rollout.png"]
-        try:
-            record(model, self.env, files, beside=beside)
-        except RenderingError as error:
-            notify(f"No video: {error} The result is kept; later: gail render {run.path}")
-        else:
-            notify(f"Wrote {files[0]} and {files[1].name}.")
+        return checkpoint is not None
 
 
 def option(words: Sequence[str], name: str) -> str | None:
@@ -286,16 +246,3 @@ def option(words: Sequence[str], name: str) -> str | None:
         elif word.startswith(f"{name}="):
             value = word.removeprefix(f"{name}=")
     return value
-
-
-def _description(expert: Demonstrations) -> dict[str, Any]:
-    """What a run says of its demonstrations."""
-    return {
-        "name": expert.name,
-        "hash": expert.hash,
-        "env": expert.env_id,
-        "mujoco_version": expert.mujoco_version,
-        "episodes": expert.num_episodes,
-        "transitions": expert.num_transitions,
-        "mean_return": mean_return(expert),
-    }
