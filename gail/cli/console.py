@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,10 +61,18 @@ def mujoco_warnings_once() -> Iterator[None]:
 
     By itself MuJoCo repeats them for every environment that is made, and leaves a log file in
     the current folder.
-    """
-    import mujoco
 
-    told = set()
+    Raises:
+        GailError: if MuJoCo cannot be imported.
+    """
+    try:
+        import mujoco
+    except (AttributeError, ImportError, OSError, RuntimeError) as error:
+        raise GailError(
+            f"MuJoCo cannot be imported with MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r} "
+            f"({error}); unset that variable, or set it to an OpenGL that works."
+        ) from error
+    told: set[str] = set()
 
     def tell(message: str) -> None:
         if message not in told:

@@ -1,0 +1,82 @@
+"""The steps of ``gail train`` once everything is checked: learn, score, record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gail.cli.console import notices, notify, results
+from gail.cli.evaluate import score_table
+from gail.cli.policies import mean_return
+from gail.errors import DivergenceError
+
+if TYPE_CHECKING:
+    from gail.demonstrations import Demonstrations
+    from gail.ppo import TorchPPO
+    from gail.runs import Keeper, RunFolder
+
+
+def learn(model: TorchPPO, run: RunFolder, keeper: Keeper, steps: int, *, resumed: bool) -> None:
+    """Train up to ``steps`` environment steps, logging and saving into the run's folder.
+
+    Raises:
+        DivergenceError: training met non-finite values; names the checkpoint that stays.
+        Interrupted: Ctrl-C or SIGTERM; tells how to go on.
+    """
+    from gail.progress import RichProgress
+    from gail.runs import Interrupted
+
+    model.set_logger(run.logger(model.num_timesteps if resumed else None))
+    progress = RichProgress(notices())
+    try:
+        left = max(steps - model.num_timesteps, 0)
+        model.learn(left, callback=[keeper, progress], reset_num_timesteps=not resumed)
+    except DivergenceError as error:
+        raise DivergenceError(f"{error} The last checkpoint is kept in {run.path}.") from error
+    finally:
+        progress.close()
+        model.logger.close()
+    if keeper.signal is not None:
+        raise Interrupted(
+            keeper.signal,
+            f"saved at {keeper.saved_step:,} steps; continue with: gail train --resume {run.path}",
+        )
+
+
+def score(model: TorchPPO, run: RunFolder, episodes: int, expert: Demonstrations | None) -> None:
+    """Play the official environment, write ``evaluation.json`` and print the table."""
+    from gail.evaluation import evaluate
+
+    env_id = str(model.env_id)
+    notify(f"Playing {episodes} episodes in Gymnasium's {env_id} ...")
+    scored = evaluate(model, env_id, episodes, expert_return=mean_return(expert))
+    run.write_json("evaluation.json", scored.to_json())
+    results().print(score_table(scored))
+
+
+def film(model: TorchPPO, run: RunFolder, expert: Demonstrations | None) -> None:
+    """Record ``rollout.mp4`` and ``rollout.png``; where nothing can be drawn, say what to do."""
+    from gail.rendering import RenderingError, can_show, record
+
+    env_id = str(model.env_id)
+    notify("Recording a video ...")
+    beside = expert if expert is not None and can_show(expert, env_id) else None
+    files = [run.path / "rollout.mp4", run.path / "rollout.png"]
+    try:
+        record(model, env_id, files, beside=beside)
+    except RenderingError as error:
+        notify(f"No video: {error} The result is kept; later: gail render {run.path}")
+    else:
+        notify(f"Wrote {files[0]} and {files[1].name}.")
+
+
+def description(expert: Demonstrations) -> dict[str, Any]:
+    """What a run says of its demonstrations."""
+    return {
+        "name": expert.name,
+        "hash": expert.hash,
+        "env": expert.env_id,
+        "mujoco_version": expert.mujoco_version,
+        "episodes": expert.num_episodes,
+        "transitions": expert.num_transitions,
+        "mean_return": mean_return(expert),
+    }
