@@ -1,15 +1,19 @@
-"""Writing files and folders so that a crash leaves the old content or the new, never half of it."""
+"""Files and folders that a crash leaves old or new, never half written; zips that tell damage."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import struct
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from gail.errors import GailError
+
+_END_RECORD = struct.Struct("<10xH10x")  # the number of a zip's members
 
 
 @contextmanager
@@ -98,6 +102,29 @@ def _swap(new: Path, target: Path, old: Path) -> None:
 def _beside(target: Path) -> Path:
     """A hidden temporary name in the same folder, hence on the same file system."""
     return target.with_name(f".{target.name}.{os.getpid()}.tmp")
+
+
+def check_zip_directory(archive: zipfile.ZipFile, path: str | os.PathLike[str]) -> None:
+    """Find damage in a zip's directory, the one part without a checksum.
+
+    It must list as many members as the end record counts, under the names that the members carry
+    themselves; otherwise one flipped bit could hide a member.
+
+    Args:
+        archive: open for reading.
+        path: where it lies.
+
+    Raises:
+        zipfile.BadZipFile: if the directory does not fit the members; also what opening a
+            member raises: ``RuntimeError``, ``OSError`` or ``ValueError``.
+    """
+    with open(path, "rb") as handle:
+        handle.seek(-_END_RECORD.size, os.SEEK_END)
+        (count,) = _END_RECORD.unpack(handle.read())
+    if not archive.comment and count != len(archive.infolist()):
+        raise zipfile.BadZipFile("members are missing in its directory")
+    for member in archive.infolist():
+        archive.open(member).close()  # compares the names
 
 
 @contextmanager

@@ -25,15 +25,13 @@ from numpy.typing import NDArray
 from gail import formats_imitation, formats_minari, formats_plain
 from gail.episodes import AnyPath, Recording, flat_arrays
 from gail.errors import DemonstrationError
-from gail.files import replacing_file
+from gail.files import check_zip_directory, replacing_file
 
 # A checkout keeps the shipped data beside the package, a wheel inside it.
 _SHIPPED_FOLDERS = (
     Path(__file__).resolve().parent.parent / "expert_data",
     Path(__file__).resolve().parent / "expert_data",
 )
-
-_END_RECORD = struct.Struct("<10xH10x")  # of a zip; the number of its members
 
 # What zipfile and NumPy raise for damaged files, beside ValueError.
 _DAMAGE = (
@@ -74,6 +72,8 @@ def read(path: AnyPath) -> Recording:
         ) from error
     if start.startswith(b"PK\x03\x04"):
         return formats_plain.recording_of(source.name, _read_npz(source))
+    if source.name == formats_minari.MAIN_FILE:
+        return formats_minari.read_folder(source.parent)
     if start == b"\x89HDF\r\n\x1a\n":
         return formats_plain.recording_of(source.name, _read_hdf5(source))
     raise DemonstrationError(f"{path} {_what_else(start)}")
@@ -107,7 +107,7 @@ def _read_npz(path: Path) -> formats_plain.Fields:
     """The known arrays in an .npz; each one's checksum is verified before it is parsed."""
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_directory(path, archive)
+            check_zip_directory(archive, path)
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
             labels = formats_plain.known_fields(members)
             return {
@@ -120,21 +120,6 @@ def _read_npz(path: Path) -> formats_plain.Fields:
         raise DemonstrationError(
             f"{path.name} is damaged or cut short ({error}); copy or record it again."
         ) from error
-
-
-def _check_directory(path: Path, archive: zipfile.ZipFile) -> None:
-    """Find damage in a zip's directory, the one part without a checksum.
-
-    It must list as many members as the end record counts, under the names that the members carry
-    themselves; otherwise one flipped bit could hide a field.
-    """
-    with path.open("rb") as handle:
-        handle.seek(-_END_RECORD.size, os.SEEK_END)
-        (count,) = _END_RECORD.unpack(handle.read())
-    if not archive.comment and count != len(archive.infolist()):
-        raise zipfile.BadZipFile("members are missing in its directory")
-    for member in archive.infolist():
-        archive.open(member).close()  # compares the names
 
 
 def _read_member(name: str, archive: zipfile.ZipFile, member: str, label: str) -> NDArray[Any]:

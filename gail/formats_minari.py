@@ -26,7 +26,7 @@ from gail.errors import DemonstrationError
 from gail.files import replacing_folder
 
 _ID = re.compile(r"[-_\w/]*[-_\w]+-v\d+")
-_MAIN_FILE = "main_data.hdf5"
+MAIN_FILE = "main_data.hdf5"
 _META_FILE = "metadata.json"
 
 
@@ -56,7 +56,7 @@ def local_folder(dataset_id: str) -> Path | None:
 def is_dataset(folder: Path) -> bool:
     """Whether ``folder``, or ``data`` in it, holds a Minari dataset."""
     data = _data_folder(folder)
-    return (data / _META_FILE).is_file() or (data / _MAIN_FILE).is_file()
+    return (data / _META_FILE).is_file() or (data / MAIN_FILE).is_file()
 
 
 def _data_folder(folder: Path) -> Path:
@@ -73,7 +73,7 @@ def read_folder(folder: Path) -> Recording:
     try:
         about = json.loads((data / _META_FILE).read_text()) if (data / _META_FILE).exists() else {}
         if about.get("data_format", "hdf5") == "hdf5":
-            episodes, attributes = _read_hdf5(data / _MAIN_FILE, name)
+            episodes, attributes = _read_hdf5(data / MAIN_FILE, name)
             about = attributes | about
         else:
             dataset = _import_minari(name).MinariDataset(data)

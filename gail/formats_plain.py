@@ -2,10 +2,10 @@
 
 Rules, in this order:
 
-* Episodes come from ``lengths`` (E,) or ``indices`` (imitation: where the next episode starts);
-  else from arrays of shape (E, T, ·); else from rows flagged ``terminals``, ``timeouts``,
-  ``dones`` or ``episode_starts``, and from breaks in the chain of ``next_observations``. An
-  episode cut off by the end of the arrays is kept, as truncated.
+* Episodes come from ``lengths`` or ``indices`` (imitation: where the next one starts); else from
+  arrays of shape (E, T, ·); else from steps flagged ``terminals``, ``timeouts``, ``dones`` or
+  ``episode_starts`` and from breaks in the chain of ``next_observations``. What the end of the
+  arrays cuts off is kept, as truncated.
 * Where observations lack each episode's final one, as in D4RL, it is taken from
   ``next_observations``; without those the last step of each episode is left out, for its
   successor is unknown, and the episode counts as truncated.
@@ -78,8 +78,7 @@ def recording_of(name: str, fields: Fields) -> Recording:
     for field in ("observations", "actions", "next_observations", "rewards"):
         if field in arrays:
             arrays[field] = _rows_of_numbers(name, fields[field][0], field, arrays[field])
-    lengths = _lengths(name, arrays)
-    episodes = _episodes(name, arrays, lengths)
+    episodes = _episodes(name, arrays, _lengths(name, arrays))
     return Recording(episodes, _text(arrays, "env_id"), _text(arrays, "mujoco_version"))
 
 
@@ -132,7 +131,7 @@ def _rows_of_numbers(name: str, label: str, field: str, array: NDArray[Any]) -> 
 
 def _lengths(name: str, arrays: dict[str, NDArray[Any]]) -> IntArray:
     """(E,) steps of each episode, told by the file or found by flags and breaks."""
-    steps, rows = len(arrays["actions"]), len(arrays["observations"])
+    steps = len(arrays["actions"])
     if "lengths" in arrays:
         return _told_lengths(name, arrays["lengths"])
     if "indices" in arrays:
@@ -142,7 +141,7 @@ def _lengths(name: str, arrays: dict[str, NDArray[Any]]) -> IntArray:
     if ends is not None:
         ends[-1:] = True
         return np.diff(np.concatenate([[-1], np.flatnonzero(ends)])).astype(np.int64)
-    if rows == steps + 1:
+    if len(arrays["observations"]) == steps + 1:
         return np.array([steps], dtype=np.int64)
     raise DemonstrationError(
         f"{name} does not tell where episodes end; add lengths (steps of each episode), or "
@@ -187,7 +186,7 @@ def _chain_breaks(arrays: dict[str, NDArray[Any]]) -> BoolArray | None:
     following, observations = arrays.get("next_observations"), arrays["observations"]
     if following is None or following.shape != observations.shape:
         return None
-    same = np.isclose(following[:-1], observations[1:], rtol=1e-5, atol=1e-6, equal_nan=True)
+    same = np.isclose(following[:-1], observations[1:], atol=1e-6, equal_nan=True)
     return np.asarray(~same.all(axis=1))
 
 
@@ -205,9 +204,9 @@ def _episodes(name: str, arrays: dict[str, NDArray[Any]], lengths: IntArray) -> 
     validation.check_rows(name, lengths, rows)
     terminated, truncated = _how_ended(name, arrays, lengths)
     seeds = arrays.get("seeds", np.zeros(0)).tolist()
-    episodes, start = [], 0
+    episodes, stop = [], 0
     for index, length in enumerate(lengths.tolist()):
-        stop = start + length
+        start, stop = stop, stop + length
         offset = 0 if final_missing else index
         episodes.append(
             Episode(
@@ -219,17 +218,15 @@ def _episodes(name: str, arrays: dict[str, NDArray[Any]], lengths: IntArray) -> 
                 int(seeds[index]) if len(seeds) == len(lengths) else None,
             )
         )
-        start = stop
     return _completed(name, episodes, arrays, lengths) if final_missing else episodes
 
 
 def _check_chain(name: str, arrays: dict[str, NDArray[Any]], lengths: IntArray) -> None:
     """Refuse next observations that contradict the following row inside an episode."""
     breaks = _chain_breaks(arrays)
-    if breaks is None:
-        return
-    breaks[np.cumsum(lengths)[:-1] - 1] = False
-    if breaks.any():
+    if breaks is not None:
+        breaks[np.cumsum(lengths)[:-1] - 1] = False
+    if breaks is not None and breaks.any():
         row = int(np.flatnonzero(breaks)[0])
         raise DemonstrationError(
             f"{name}: field next_observations, row {row}, is not row {row + 1} of observations "
@@ -291,7 +288,7 @@ def _end_flags(
     if len(flags) == len(lengths):
         return flags
     if len(flags) == lengths.sum():
-        return np.asarray(flags[np.cumsum(lengths) - 1])
+        return flags[np.cumsum(lengths) - 1]
     raise DemonstrationError(
         f"{name}: field {field} has {len(flags)} flags, expected one for each of {len(lengths)} "
         f"episodes or of {int(lengths.sum())} steps; correct or leave it out."
