@@ -58,9 +58,8 @@ def check_spaces(
         for item in zip(("observations", "actions"), widths, expected, strict=True)
         if item[1] != item[2]
     )
-    task = env_id.rpartition("-v")[0]
-    origin = _OTHER_VERSIONS.get((task, found)) if field == "observations" else None
-    if origin:
+    origin = _OTHER_VERSIONS.get((env_id.rpartition("-v")[0], found))
+    if origin and field == "observations":
         raise DemonstrationError(
             f"{name}: field {field} is {found} wide as in {origin}, but {env_id} has {wanted}; "
             f"record the expert again in {env_id} (gail collect), or train on the old task (--env)."
