@@ -152,7 +152,9 @@ class Train:
                     training.film(model, run, expert)
 
     def _check(self) -> None:
-        """What can be known without reading anything."""
+        """What can be known before anything is built."""
+        if self.resume is not None:
+            self._require_same_flags(self.resume)
         for name in ("steps", "episodes", "checkpoint_seconds"):
             if getattr(self, name) < 0:
                 flag = name.replace("_", "-")
@@ -167,6 +169,15 @@ class Train:
                 "--method ppo learns from the environment's own reward and takes no "
                 "demonstrations; leave out --demonstrations and --trajectories."
             )
+
+    def _require_same_flags(self, folder: Path) -> None:
+        mine = asdict(self)
+        for name, value in asdict(self.of_run(folder)).items():
+            if name not in MAY_CHANGE and value != mine[name]:
+                raise GailError(
+                    f"{folder} was started with another --{name.replace('_', '-')}; "
+                    "only --steps may be changed with --resume."
+                )
 
     def _load_expert(self) -> Demonstrations | None:
         from gail.demonstrations import Demonstrations
@@ -204,19 +215,12 @@ class Train:
         }
 
     def _restore(self, model: TorchPPO, expert: Demonstrations | None, run: RunFolder) -> bool:
-        """Make sure that this is the same run, and continue from its last checkpoint.
+        """Make sure that these are its demonstrations, and go on from its last checkpoint.
 
         False if it was killed before the first one, so that it starts over.
         """
         from gail.runs import provenance
 
-        started = self.of_run(run.path)
-        for name, value in asdict(started).items():
-            if name not in MAY_CHANGE and value != asdict(self)[name]:
-                raise GailError(
-                    f"{run.path} was started with another --{name.replace('_', '-')}; "
-                    "only --steps may be changed with --resume."
-                )
         config = run.config()
         known, found = config["demonstrations"], expert and training.description(expert)
         if known and found and known["hash"] != found["hash"]:
