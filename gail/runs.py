@@ -145,7 +145,7 @@ class Interrupted(KeyboardInterrupt):
         told: what happened to the work.
     """
 
-    def __init__(self, number: int, told: str = "nothing of this step was kept") -> None:
+    def __init__(self, number: int, told: str = "what was written before is kept") -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}, {told}")
         self.number = number
 
