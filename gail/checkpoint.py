@@ -8,6 +8,7 @@ same file with optimisers, statistics, replay, generators and the simulation bes
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,13 +21,25 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from gail.errors import CheckpointError
-from gail.files import replacing_file
+from gail.files import check_zip_directory, replacing_file
 
 if TYPE_CHECKING:
     from gail.ppo import TorchPPO
 
 FORMAT = 1
 PACKAGES = ("generative-imitation", "torch", "gymnasium", "mujoco", "stable-baselines3", "numpy")
+
+# What reading a damaged file can raise: zipfile's own errors among them.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    SafetensorError,
+    struct.error,
+    KeyError,
+    ValueError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
 
 
 def write(path: Path, metadata: dict[str, Any], sections: dict[str, dict[str, Tensor]]) -> None:
@@ -58,13 +71,14 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
         raise CheckpointError(f"There is no file {path}; give the path of a saved model.")
     try:
         with zipfile.ZipFile(path) as archive:
+            check_zip_directory(archive, path)
             metadata = json.loads(archive.read("metadata.json"))
             sections = {
                 Path(name).stem: load_tensors(archive.read(name))
                 for name in archive.namelist()
                 if name.endswith(".safetensors")
             }
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, SafetensorError) as error:
+    except UNREADABLE as error:
         raise CheckpointError(
             f"{path} is damaged or was not saved by this project ({error}); "
             "use an earlier checkpoint, or train again."

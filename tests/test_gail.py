@@ -21,8 +21,17 @@ from gail.presets import CloningSettings, DiscriminatorSettings, PPOSettings, Se
 
 BOX = spaces.Box(-2.0, 2.0, (2,))
 QUICK = Settings(
-    ppo=PPOSettings(num_envs=32, n_steps=32, batch_size=256, learning_rate=1e-3, net_arch=(64, 64)),
-    discriminator=DiscriminatorSettings(batch_size=128, hidden=(64, 64), learning_rate=1e-3),
+    ppo=PPOSettings(
+        num_envs=32,
+        n_steps=32,
+        batch_size=256,
+        learning_rate=1e-3,
+        kl_target=0.03,
+        net_arch=(64, 64),
+    ),
+    discriminator=DiscriminatorSettings(
+        batch_size=128, hidden=(64, 64), learning_rate=1e-3, gradient_penalty=1.0
+    ),
     cloning=CloningSettings(steps=20, batch_size=64),
 )
 
@@ -120,7 +129,7 @@ def test_replay_holds_the_last_rollouts_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_it_reaches_the_expert_on_the_toy_task(seed: int) -> None:
-    demonstrations = point_mass_demonstrations(episodes=4)
+    demonstrations = point_mass_demonstrations(episodes=16)
     model = small_gail(demonstrations, seed=seed).learn(40 * 1024)
     score, _ = evaluate_policy(model, model.get_env(), n_eval_episodes=64)
     random = mean_return(lambda obs: 4 * torch.rand(len(obs), 2) - 2)
@@ -130,7 +139,7 @@ def test_it_reaches_the_expert_on_the_toy_task(seed: int) -> None:
 
 def test_without_the_discriminators_signal_it_does_not() -> None:
     """A constant reward, all else equal, must fail: the test above measures imitation."""
-    model = small_gail(point_mass_demonstrations(episodes=4))
+    model = small_gail(point_mass_demonstrations(episodes=16))
     model.reward = torch.zeros_like
     model.learn(20 * 1024)
     score, _ = evaluate_policy(model, model.get_env(), n_eval_episodes=64)
@@ -200,7 +209,9 @@ def test_engines_give_gail_what_gymnasium_gives() -> None:
     """The tensor engine and Gymnasium's environments lead to the same policy."""
     weights = []
     for env in (envs.make(ID, 4, "toy", "cpu"), envs.make(ID, 4, "gymnasium", "cpu")):
-        settings = Settings(ppo=PPOSettings(num_envs=4, n_steps=16, batch_size=64))
+        settings = Settings(
+            ppo=PPOSettings(num_envs=4, n_steps=16, batch_size=64), cloning=QUICK.cloning
+        )
         model = GAIL("MlpPolicy", env, point_mass_demonstrations(2), settings, device="cpu")
         weights.append(model.learn(128).policy.action_net.weight.detach())
     assert torch.equal(*weights)
