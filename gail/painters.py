@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import gymnasium as gym
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from gail import gl
 from gail.gl import RenderingError
@@ -50,6 +51,7 @@ class MujocoPainter:
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self.scene.flags[flag.value] = 0
         self.camera = _camera(bare)
+        self.floors = _floors(self.model) if self.camera.fixedcamid >= 0 else {}
         self.view = mujoco.MjrRect(0, 0, size, size)
         self.size = size
 
@@ -66,10 +68,18 @@ class MujocoPainter:
             mujoco.mjtCatBit.mjCAT_ALL.value,
             self.scene,
         )
+        self._bring_floor(bare.data.xpos[1, :2])
         mujoco.mjr_render(self.view, self.scene, self.context)
         pixels: Picture = np.empty((self.size, self.size, 3), np.uint8)
         mujoco.mjr_readPixels(pixels, None, self.view, self.context)
         return pixels[::-1]  # OpenGL counts rows from below
+
+    def _bring_floor(self, place: NDArray[np.float64]) -> None:
+        """Shift the drawn floor by whole tiles to where the robot is: it would run off its edge."""
+        for geom in self.scene.geoms[: self.scene.ngeom]:
+            if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM.value and geom.objid in self.floors:
+                tile = self.floors[geom.objid]
+                geom.pos[:2] += np.round(place / tile) * tile
 
     def close(self) -> None:
         """Free the OpenGL context."""
@@ -120,6 +130,18 @@ def stage(env_id: str, size: int) -> tuple[gym.Env[Any, Any], Painter]:
             f"{env_id} offers no render mode 'rgb_array'; a picture of it cannot be made."
         )
     return make(env_id, "rgb_array"), GymnasiumPainter(size)
+
+
+def _floors(model: Any) -> dict[int, NDArray[np.float64]]:
+    """Width and depth (2,) in metres of a tile of every floor's texture, by geom."""
+    planes = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE.value
+    finite = (model.geom_size[:, :2] > 0).all(axis=1)
+    tiles = {}
+    for geom in np.flatnonzero(planes & finite):
+        material = model.geom_matid[geom]
+        repeats = model.mat_texrepeat[material] if material >= 0 else np.ones(2)
+        tiles[int(geom)] = 2 * model.geom_size[geom, :2] / repeats
+    return tiles
 
 
 def _camera(bare: Any) -> Any:

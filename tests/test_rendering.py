@@ -16,6 +16,7 @@ from PIL import Image
 from envs import toy
 from gail import gl, movies
 from gail.demonstrations import Demonstrations
+from gail.painters import MujocoPainter
 from gail.playing import RandomPolicy, make, play
 from gail.rendering import Film, Layout, RenderingError, can_show, poses, record
 
@@ -140,6 +141,24 @@ def test_a_mujoco_task_is_drawn_or_a_sentence_says_what_to_install(tmp_path: Pat
         last = frames(path)[-1]
         assert last[:64, :64].std() > 5
         assert np.abs(last[:64, :64].astype(int) - last[:64, -64:]).max() > 20  # two episodes
+
+
+def test_the_floor_goes_with_the_robot_by_whole_tiles() -> None:
+    env = make("Hopper-v5")
+    env.reset(seed=0)
+    sentence = sentence_of(lambda: MujocoPainter(env, 64).close())
+    if sentence is not None:
+        assert "apt-get install" in sentence
+        return
+    painter, bare = MujocoPainter(env, 64), env.unwrapped
+    pictures = []
+    for x in (0.0, 0.5, 300 * painter.floors[0][0]):
+        bare.set_state(np.array([x, 1.25, 0.0, 0.0, 0.0, 0.0]), np.zeros(6))
+        pictures.append(painter.paint(env).astype(int))
+    painter.close()
+    start, moved, far = pictures
+    assert np.abs(start - moved).mean() > 5  # the floor passes below
+    assert np.abs(start - far).mean() < 1
 
 
 def test_without_opengl_the_sentence_says_what_to_install(
