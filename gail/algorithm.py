@@ -50,7 +50,12 @@ class GAIL(TorchPPO):
         ValueError: if the demonstrations do not fit the environment, or the environment is
             unknown or its spaces are not flat boxes.
 
-    >>> demos = Demonstrations.shipped("Ant-v5").head(1)  # doctest: +ELLIPSIS
+    >>> from gail.presets import CloningSettings, PPOSettings
+    >>> demos = Demonstrations.shipped("Ant-v5", trajectories=1)
+    >>> ppo = PPOSettings(num_envs=2, n_steps=8, batch_size=16)
+    >>> settings = Settings(ppo=ppo, cloning=CloningSettings(steps=1))
+    >>> GAIL("MlpPolicy", "Ant-v5", demos, settings).learn(16).num_timesteps
+    16
     """
 
     discriminator: Discriminator

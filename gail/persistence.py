@@ -112,12 +112,12 @@ class SavedPPO(PPO):
         return self
 
     def _restore_simulation(self, state: dict[str, Tensor] | None) -> None:
+        assert isinstance(self.env, EngineVecEnv)
         if state is not None:
-            assert isinstance(self.env, EngineVecEnv)
             self._last_obs = self.env.engine.set_state(state)  # type: ignore[assignment]
             return
         self._last_obs = None  # makes SB3's ``learn`` start new episodes
-        self.episodes = EpisodeMeter(self.n_envs, self.device)
+        self.episodes = EpisodeMeter(self.n_envs, self.env.engine.device)
         self.reward_scale.sums.zero_()
 
     # --- what a file holds; an algorithm with more state extends these ---
@@ -185,12 +185,12 @@ class SavedPPO(PPO):
     def restore_training(self, metadata: dict[str, Any], sections: Sections) -> None:
         """Undo :meth:`training_state`."""
         checkpoint.restore_optimizer(self.policy.optimizer, sections["policy_optimizer"])
-        loop = {name: value.to(self.device) for name, value in sections["loop"].items()}
-        self.generator.set_state(loop["generator"].cpu())
-        self.reward_scale.sums = loop["reward_sums"]
+        loop = sections["loop"]
+        self.generator.set_state(loop["generator"])
+        self.reward_scale.sums = loop["reward_sums"].to(self.device)
         self.reward_scale.statistics.load_state_dict(sections["reward_statistics"])
-        self.episodes.returns = loop["episode_returns"]
-        self.episodes.lengths = loop["episode_lengths"]
+        self.episodes.returns.copy_(loop["episode_returns"])
+        self.episodes.lengths.copy_(loop["episode_lengths"])
         self.num_timesteps, self._n_updates = metadata["num_timesteps"], metadata["updates"]
         self.ep_info_buffer = deque(metadata["recent_episodes"], maxlen=self._stats_window_size)
         self.ep_success_buffer = deque(maxlen=self._stats_window_size)

@@ -15,6 +15,7 @@ import torch
 from gymnasium import Env
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from torch import Tensor, nn
 
@@ -26,6 +27,7 @@ from gail.losses import mean_of, ppo_loss, require_finite
 from gail.persistence import SavedPPO
 from gail.policy import NormalisedObservations, NormalisedPolicy
 from gail.presets import PPOSettings, reward_preset
+from gail.progress import RichProgress
 from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout
 
 ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -130,8 +132,16 @@ class TorchPPO(SavedPPO):
         for group in self.policy.optimizer.param_groups:
             group["lr"] = torch.tensor(self.ppo_settings.learning_rate, device=self.device)
         self.reward_scale = RewardScale(self.n_envs, self.gamma, self.device)
-        self.episodes = EpisodeMeter(self.n_envs, self.device)
+        where = self.device if self.env is None else self.engine.device  # rewards come from there
+        self.episodes = EpisodeMeter(self.n_envs, where)
         self.seconds = {"physics": 0.0, "policy": 0.0}
+
+    def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
+        """SB3's progress bar counts steps; ours also tells how learning goes."""
+        if progress_bar:
+            given = callback if isinstance(callback, list) else [callback] if callback else []
+            callback = [*given, RichProgress()]
+        return super()._init_callback(callback)
 
     @property
     def engine(self) -> BatchedEnv:
