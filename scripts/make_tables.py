@@ -1,4 +1,4 @@
-"""Write benchmarks/README.md from the raw scores beside it.
+"""Write benchmarks/README.md, and the README's table of results, from the raw scores.
 
 python scripts/make_tables.py
 """
@@ -6,11 +6,14 @@ python scripts/make_tables.py
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "benchmarks"
+MARKS = ("<!-- results -->\n", "<!-- /results -->")
 METHODS = {"gail": "GAIL", "bc": "behavioural cloning", "ppo": "PPO on the task's own reward"}
 HEAD = """# Results
 
@@ -82,17 +85,40 @@ def throughput_table(records: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def render(folder: Path = FOLDER) -> str:
-    """The page."""
+def short_table(records: list[dict[str, Any]]) -> str:
+    """The columns that a first reader wants."""
+    names = ("environment", "method", "demonstrations", "steps", "return", "normalised", "falls")
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    for record in records:
+        environment, method, demos, steps, _, score, normalised, falls, *_ = score_row(record)
+        # Hashes are in the full table.
+        cells = [environment, method, re.sub(r" \(\w{8}\)", "", demos), steps]
+        lines.append("| " + " | ".join([*cells, score, normalised, falls]) + " |")
+    return "\n".join(lines)
+
+
+def load(kind: str) -> list[dict[str, Any]]:
+    """The raw records of one kind, by file name."""
     records = [
-        json.loads(path.read_text()) | {"file": path.name} for path in sorted(folder.glob("*.json"))
+        json.loads(path.read_text()) | {"file": path.name} for path in sorted(FOLDER.glob("*.json"))
     ]
-    scores = [record for record in records if record["kind"] == "score"]
-    speeds = [record for record in records if record["kind"] == "throughput"]
-    return "\n".join(
-        [HEAD, "## Scores\n", score_table(scores), "\n## Speed\n", throughput_table(speeds), ""]
-    )
+    return [record for record in records if record["kind"] == kind]
+
+
+def render() -> str:
+    """The page of all results."""
+    scores, speeds = score_table(load("score")), throughput_table(load("throughput"))
+    return "\n".join([HEAD, "## Scores\n", scores, "\n## Speed\n", speeds, ""])
+
+
+def with_results(readme: str) -> str:
+    """The README with its table as the raw scores have it."""
+    before, rest = readme.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    return "".join([before, MARKS[0], short_table(load("score")), "\n", MARKS[1], after])
 
 
 if __name__ == "__main__":
     (FOLDER / "README.md").write_text(render())
+    readme = ROOT / "README.md"
+    readme.write_text(with_results(readme.read_text()))

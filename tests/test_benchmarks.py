@@ -20,6 +20,8 @@ RECORDS = sorted((ROOT / "benchmarks").glob("*.json"))
 
 def test_tables_are_generated_from_the_raw_scores() -> None:
     assert (ROOT / "benchmarks" / "README.md").read_text() == make_tables.render()
+    readme = (ROOT / "README.md").read_text()
+    assert readme == make_tables.with_results(readme)
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
