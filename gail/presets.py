@@ -9,10 +9,55 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
+from gail import ranges
+from gail.errors import GailError
+
 RewardShape = Literal["gail", "bounded", "airl", "fairl", "log_d"]
 DiscriminatorInput = Literal["s", "sa", "ss", "sas"]
 AdversarialLoss = Literal["bce", "least_squares", "hinge", "wasserstein"]
+Activation = Literal["elu", "relu", "tanh"]
 S = TypeVar("S", "PPOSettings", "Settings")
+
+_PPO = {
+    "num_envs": ranges.whole(1),
+    "n_steps": ranges.whole(1),
+    "batch_size": ranges.whole(2),
+    "n_epochs": ranges.whole(1),
+    "learning_rate": ranges.POSITIVE,
+    "kl_target": ranges.optional(ranges.POSITIVE),
+    "clip_range": ranges.POSITIVE,
+    "gamma": ranges.UNIT,
+    "gae_lambda": ranges.UNIT,
+    "ent_coef": ranges.NOT_NEGATIVE,
+    "vf_coef": ranges.NOT_NEGATIVE,
+    "max_grad_norm": ranges.POSITIVE,
+    "net_arch": ranges.WIDTHS,
+    "activation": ranges.one_of(Activation),
+    "log_std_init": ranges.FINITE,
+}
+_DISCRIMINATOR = {
+    "reward": ranges.one_of(RewardShape),
+    "inputs": ranges.one_of(DiscriminatorInput),
+    "hidden": ranges.WIDTHS,
+    "loss": ranges.one_of(AdversarialLoss),
+    "learning_rate": ranges.POSITIVE,
+    "updates": ranges.whole(1),
+    "batch_size": ranges.whole(2),
+    "replay_rollouts": ranges.whole(1),
+    "gradient_penalty": ranges.NOT_NEGATIVE,
+    "gradient_target": ranges.NOT_NEGATIVE,
+    "r1_penalty": ranges.NOT_NEGATIVE,
+    "logit_penalty": ranges.NOT_NEGATIVE,
+    "entropy_bonus": ranges.NOT_NEGATIVE,
+    "label_smoothing": ranges.numbers(
+        lambda value: 0 <= value < 0.5, "a number of at least 0 and below 0.5"
+    ),
+}
+_CLONING = {
+    "steps": ranges.whole(0),
+    "learning_rate": ranges.POSITIVE,
+    "batch_size": ranges.whole(2),
+}
 
 
 @dataclass(frozen=True)
@@ -45,12 +90,15 @@ class PPOSettings:
     """Gradients are scaled down to this norm."""
     net_arch: tuple[int, ...] = (256, 128)
     """Hidden widths of the policy and of the value network."""
-    activation: Literal["elu", "relu", "tanh"] = "elu"
+    activation: Activation = "elu"
     """Nonlinearity of both networks."""
     log_std_init: float = -1.5
     """Initial log standard deviation, in units of the action box's half-range."""
     scale_rewards: bool = True
     """Divide rewards by the running standard deviation of their discounted sum."""
+
+    def __post_init__(self) -> None:
+        ranges.check(self, _PPO, "ppo")
 
 
 @dataclass(frozen=True)
@@ -88,6 +136,15 @@ class DiscriminatorSettings:
     spectral_norm: bool = False
     """Bound every layer's spectral norm by 1."""
 
+    def __post_init__(self) -> None:
+        ranges.check(self, _DISCRIMINATOR, "discriminator")
+        if self.label_smoothing and self.loss != "bce":
+            raise GailError(
+                f"discriminator.label_smoothing is {self.label_smoothing} and discriminator.loss "
+                f"is {self.loss!r}, which has no labels; leave one of them out "
+                "(--discriminator.label-smoothing, --discriminator.loss)."
+            )
+
 
 @dataclass(frozen=True)
 class CloningSettings:
@@ -99,6 +156,9 @@ class CloningSettings:
     """Adam's step size."""
     batch_size: int = 256
     """Transitions in a minibatch."""
+
+    def __post_init__(self) -> None:
+        ranges.check(self, _CLONING, "cloning")
 
 
 @dataclass(frozen=True)
@@ -113,6 +173,12 @@ class Settings:
     """The discriminator and its reward."""
     cloning: CloningSettings = field(default_factory=CloningSettings)
     """The warm start."""
+
+    def __post_init__(self) -> None:
+        ranges.check(self, {"steps": ranges.whole(0)})
+        ranges.expect(self.ppo, PPOSettings)
+        ranges.expect(self.discriminator, DiscriminatorSettings)
+        ranges.expect(self.cloning, CloningSettings)
 
 
 def preset(env_id: str | None) -> Settings:

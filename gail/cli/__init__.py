@@ -9,9 +9,11 @@ stream; 130 and 143 stopped by Ctrl-C and SIGTERM.
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -78,6 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(words: Sequence[str]) -> Any:
     """The subcommand that a command line asks for, an object with ``run``.
 
+    Raises:
+        GailError: a setting is out of its range.
+        SystemExit: from the parser.
+
     >>> parse(["train", "--env", "Humanoid-v5", "--ppo.learning-rate", "1e-4"]).ppo.kl_target
     0.02
     """
@@ -90,4 +96,20 @@ def parse(words: Sequence[str]) -> Any:
         | Annotated[Data, subcommand("data")]
         | Annotated[Doctor, subcommand("doctor")]
     )
-    return tyro.cli(kinds, args=words, prog="gail", description=DESCRIPTION)
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told):
+            return tyro.cli(kinds, args=words, prog="gail", description=DESCRIPTION)
+    except SystemExit as stop:
+        wrong = _wrong_setting(stop)
+        if wrong is not None:
+            raise wrong from None
+        sys.stderr.write(told.getvalue())
+        raise
+
+
+def _wrong_setting(error: BaseException | None) -> GailError | None:
+    """The sentence behind the parser's exit, which would frame it and add names of its own."""
+    while error is not None and not isinstance(error, GailError):
+        error = error.__cause__ or error.__context__
+    return error
