@@ -104,7 +104,7 @@ def test_limits_and_presets_are_in_range(settings: Any) -> None:
 
 
 def test_only_losses_with_labels_can_smooth_them() -> None:
-    with pytest.raises(GailError, match=r"label_smoothing is 0.1 and discriminator.loss is 'hinge'"):
+    with pytest.raises(GailError, match=r"label_smoothing is 0.1 and .*loss is 'hinge'"):
         DiscriminatorSettings(loss="hinge", label_smoothing=0.1)
 
 
