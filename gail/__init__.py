@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gail.algorithm import GAIL
-    from gail.checkpoint import load
     from gail.cloning import clone
     from gail.demonstrations import Demonstrations
     from gail.errors import CheckpointError, DemonstrationError, DivergenceError
     from gail.evaluation import evaluate
+    from gail.loading import load
     from gail.ppo import TorchPPO
     from gail.presets import Settings, preset
     from gail.rendering import record
@@ -48,7 +48,7 @@ _HOMES = {
     "preset": "presets",
     "clone": "cloning",
     "evaluate": "evaluation",
-    "load": "checkpoint",
+    "load": "loading",
     "record": "rendering",
 }
 

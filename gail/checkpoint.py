@@ -12,7 +12,7 @@ import struct
 import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -22,9 +22,6 @@ from torch import Tensor
 
 from gail.errors import CheckpointError
 from gail.files import check_zip_directory, replacing_file
-
-if TYPE_CHECKING:
-    from gail.ppo import TorchPPO
 
 FORMAT = 1
 PACKAGES = ("generative-imitation", "torch", "gymnasium", "mujoco", "stable-baselines3", "numpy")
@@ -105,24 +102,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:  # a checkout that was not installed
             found[package] = "unknown"
     return found
-
-
-def load(path: str | Path, device: torch.device | str = "auto") -> TorchPPO:
-    """Load a saved policy, whichever algorithm trained it, for prediction.
-
-    Args:
-        path: a file that ``model.save`` or ``model.save_checkpoint`` wrote.
-        device: where to put it.
-
-    Raises:
-        CheckpointError: if the file is missing, damaged or of another kind.
-    """
-    from gail.algorithm import GAIL
-    from gail.ppo import TorchPPO
-
-    metadata, _ = read(Path(path))
-    algorithm = GAIL if metadata.get("algorithm") == "GAIL" else TorchPPO
-    return algorithm.load(path, device=device)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -80,6 +80,7 @@ class SavedPPO(PPO):
         require_algorithm(path, metadata, cls.__name__)
         model = cls.for_prediction(metadata, device)
         model.restore_weights(sections)
+        model.num_timesteps = metadata["num_timesteps"]
         return model
 
     def restore(self, path: str | Path) -> Self:

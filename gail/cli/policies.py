@@ -43,11 +43,11 @@ def load_policy(path: Path, env_id: str | None, device: str = "cpu") -> tuple[To
     Raises:
         GailError: if it cannot be read or does not fit the task.
     """
-    from gail import checkpoint
+    from gail.loading import load
     from gail.playing import make
 
     file = policy_file(path)
-    model = checkpoint.load(file, device)
+    model = load(file, device)
     env_id = env_id or model.env_id
     if env_id is None:
         raise GailError(f"{file} does not name its task; give it with --env.")
