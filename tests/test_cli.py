@@ -385,6 +385,22 @@ def test_collect_plays_at_random(tmp_path: Path) -> None:
     assert Demonstrations.load(tmp_path / "a.npz").mujoco_version is not None
 
 
+def test_collect_can_leave_out_falls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["collect", "--env", toy.ID, "--episodes", "6", "--out", str(tmp_path / "a.npz")]
+    assert main(words) == 0
+    fell = Demonstrations.load(tmp_path / "a.npz").terminated
+    assert 0 < fell.sum() < 6
+    assert main([*words, "--whole"]) == 0
+    whole = Demonstrations.load(tmp_path / "a.npz")
+    assert whole.num_episodes == 6 - fell.sum()
+    assert not whole.terminated.any()
+    # Random actions fall within a thousand steps of Hopper, always.
+    words = ["collect", "--env", "Hopper-v5", "--episodes", "2", "--out", str(tmp_path / "b.npz")]
+    assert main([*words, "--whole"]) == 2
+    assert "time limit" in capsys.readouterr().err
+    assert not (tmp_path / "b.npz").exists()
+
+
 def test_render_shows_the_expert_beside_the_policy(run: Path) -> None:
     mine, film = run.parent / "mine.npz", run.parent / "film.gif"
     assert main(["collect", "--policy", str(run), "--episodes", "1", "--out", str(mine)]) == 0

@@ -29,6 +29,8 @@ class Collect:
     """Episode i is reset with seed + i; seeds from 10,000 on belong to evaluation."""
     stochastic: bool = False
     """Sample actions instead of taking the policy's mean."""
+    whole: bool = False
+    """Leave out the episodes that terminated before the time limit."""
     device: str = "cpu"
     """Where the policy computes."""
 
@@ -42,14 +44,22 @@ class Collect:
         with mujoco_warnings_once(), wrong_input():
             policy, env_id = self._load()
             played = play(policy, env_id, self.episodes, self.seed, not self.stochastic)
+            episodes = [each.episode for each in played]
+            kept = [each for each in episodes if not (self.whole and each.terminated)]
+            if not kept:
+                raise GailError(
+                    f"All {len(episodes)} episodes terminated before the time limit, so --whole "
+                    "leaves none; train the policy longer, or leave out --whole."
+                )
             demonstrations = Demonstrations.from_episodes(
-                [each.episode for each in played],
+                kept,
                 env_id=env_id,
                 mujoco_version=physics_version(env_id),
                 name=self.out.name,
             )
             demonstrations.save(self.out)
-        notify(f"Wrote {self.out}: {demonstrations}.")
+        left_out = len(episodes) - len(kept)
+        notify(f"Wrote {self.out}: {demonstrations}; {left_out} episodes left out.")
 
     def _load(self) -> tuple[Policy, str]:
         from gail.cli.policies import load_policy
