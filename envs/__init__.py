@@ -14,6 +14,7 @@ import torch
 
 from envs import toy
 from envs.batched import BatchedEnv, Step
+from envs.checks import usable_device
 from envs.specs import TASKS, Physics, Task
 
 Backend = Literal["auto", "native", "gymnasium", "toy"]
@@ -44,7 +45,7 @@ def make(
         ValueError: unknown task, backend or device, or numbers the engine cannot take.
     """
     chosen = choose_backend(id, backend)
-    place = _device(device)
+    place = usable_device(device)
     if chosen == "native":
         from envs.native import NativeEnv  # mujoco is imported only where it is needed
 
@@ -77,15 +78,3 @@ def choose_backend(id: str, backend: Backend = "auto") -> Backend:
     if backend != "auto":
         return backend
     return "native" if id in TASKS else "toy" if id == toy.ID else "gymnasium"
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device is {device!r}; choose auto, cpu or cuda.") from error
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device is {device!r}, but torch sees no GPU here; choose cpu or auto.")
-    return place

@@ -19,13 +19,37 @@ def check_num_envs(num_envs: int) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a negative seed.
+    """Refuse a seed that not every random stream takes.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: it is negative or has more than 32 bits.
     """
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; give a whole number of at least 0.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed}; give a whole number of at least 0 and below 2**32.")
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device, where torch can compute on it; ``"auto"`` is the GPU if there is one.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device is {device!r}; choose auto, cpu or cuda.") from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device is {device!r}, but torch sees no GPU here; choose cpu or auto.")
+    try:
+        torch.Generator(device=place)
+        torch.zeros(1, device=place)
+    except (RuntimeError, NotImplementedError, AssertionError) as error:
+        raise ValueError(
+            f"device is {device!r}, which torch cannot use here; choose auto, cpu or cuda."
+        ) from error
+    return place
 
 
 def check_action(env: BatchedEnv, action: Tensor) -> Tensor:

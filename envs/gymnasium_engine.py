@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.envs.registration import find_highest_version, parse_env_id
 from torch import Tensor
 
 from envs.batched import BatchedEnv, Step
@@ -42,12 +43,12 @@ class GymnasiumEnv(BatchedEnv):
         self.id = id
         self.num_envs = num_envs
         self.device = torch.device(device)
-        first = _make(id)
+        first = make_single(id)
         self.observation_space = flat_box(first.observation_space, "observation", id)
         self.action_space = flat_box(first.action_space, "action", id)
         assert isinstance(first.action_space, spaces.Box)
         self._raw_actions = first.action_space
-        self._envs = [first] + [_make(id) for _ in range(num_envs - 1)]
+        self._envs = [first] + [make_single(id) for _ in range(num_envs - 1)]
         self._first_seed: int | None = seed
 
     def reset(self, seed: int | None = None) -> Tensor:
@@ -109,8 +110,30 @@ def unflatten_actions(action: Tensor, space: spaces.Box) -> np.ndarray[Any, np.d
     return clipped.astype(space.dtype)
 
 
-def _make(id: str) -> gym.Env[Any, Any]:
+def make_single(id: str, render_mode: str | None = None) -> gym.Env[Any, Any]:
+    """One environment, by its full id.
+
+    Args:
+        id: Gymnasium id with its version.
+        render_mode: Gymnasium's, None for an environment that draws nothing.
+
+    Raises:
+        ValueError: the id is unknown or has no version, or a dependency is missing.
+    """
     try:
-        return gym.make(id)
-    except (gym.error.Error, ImportError) as error:
-        raise ValueError(f"Gymnasium cannot make '{id}': {error}") from error
+        _require_version(id.rpartition(":")[2])
+        return gym.make(id, render_mode=render_mode)
+    except (gym.error.Error, ImportError, AssertionError) as error:
+        reason = (str(error).strip().splitlines() or [repr(error)])[0].rstrip(".")
+        raise ValueError(
+            f"Gymnasium cannot make '{id}': {reason}; give the id of an installed task, "
+            "for example Ant-v5."
+        ) from error
+
+
+def _require_version(id: str) -> None:
+    """Refuse ``"Ant"``, for which Gymnasium would take whatever version is the newest."""
+    namespace, name, version = parse_env_id(id)
+    newest = find_highest_version(namespace, name)
+    if version is None and newest is not None and id not in gym.registry:
+        raise ValueError(f"'{id}' names no version of the task; give {id}-v{newest}.")

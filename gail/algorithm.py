@@ -26,6 +26,7 @@ from gail.persistence import Sections
 from gail.policy import NormalisedPolicy
 from gail.ppo import Environment, TorchPPO, environment_id
 from gail.presets import Settings, from_json, preset
+from gail.ranges import expect
 from gail.rewards import REWARDS
 from gail.rollout import Rollout
 
@@ -75,6 +76,9 @@ class GAIL(TorchPPO):
         verbose: int = 0,
     ) -> None:
         self.settings = settings or preset(environment_id(env))
+        expect("settings", self.settings, Settings)
+        if demonstrations is not None:
+            expect("demonstrations", demonstrations, Demonstrations)
         super().__init__(
             policy,
             env,

@@ -96,14 +96,15 @@ class Demonstrations:
         recording = formats.read(path)
         name = Path(path).name
         task_checks.check_env_id(name, recording.env_id, env_id)
-        validation.tell_missing(name, recording, env_id)
         demos = cls.from_episodes(
             recording.episodes,
             env_id=recording.env_id or env_id,
             mujoco_version=recording.mujoco_version,
             name=name,
         )
-        return demos if trajectories is None else demos.head(trajectories)
+        demos = demos if trajectories is None else demos.head(trajectories)
+        validation.tell_missing(name, recording, env_id)
+        return demos
 
     @classmethod
     def shipped(cls, env_id: str = "Ant-v5", *, trajectories: int | None = None) -> Self:
@@ -275,7 +276,7 @@ class Demonstrations:
             DemonstrationError: if ``every`` is less than 1.
         """
         if every < 1:
-            raise DemonstrationError(f"every = {every} was asked for; keep every 1st step or more.")
+            raise DemonstrationError(f"every is {every}; give 1, or more to thin (--every).")
         rows = thinned_rows(self.lengths, every, np.random.default_rng(seed))
         return take(self.observations, self.actions, self.lengths, self.terminated, rows)
 

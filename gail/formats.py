@@ -70,7 +70,7 @@ def read(path: AnyPath) -> Recording:
         raise DemonstrationError(
             f"{path} cannot be read ({error.strerror}); give a file you may read."
         ) from error
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second has no members
         return formats_plain.recording_of(source.name, _read_npz(source))
     if source.name == formats_minari.MAIN_FILE:
         return formats_minari.read_folder(source.parent)

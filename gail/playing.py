@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-import envs  # noqa: F401 (registers the toy tasks)
+from envs.gymnasium_engine import make_single
 from gail.episodes import Episode
 from gail.errors import DivergenceError, GailError
 
@@ -79,20 +79,16 @@ def make(env_id: str, render_mode: str | None = None) -> gym.Env[Any, Any]:
             flat boxes.
     """
     try:
-        env = gym.make(env_id, render_mode=render_mode)
-    except (gym.error.Error, ModuleNotFoundError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise GailError(
-            f"The environment '{env_id}' cannot be made: {reason.rstrip('.')}; "
-            "give the id of an installed Gymnasium task, for example Ant-v5."
-        ) from error
+        env = make_single(env_id, render_mode)
+    except ValueError as error:
+        raise GailError(str(error)) from error
     for name in ("observation_space", "action_space"):
         space = getattr(env, name)
         if not isinstance(space, spaces.Box) or len(space.shape) != 1:
             env.close()
             raise GailError(
                 f"The {name.replace('_', ' ')} of '{env_id}' is {space}; only flat boxes "
-                "(continuous vectors) are supported."
+                "(continuous vectors) are supported, so choose another task or wrap it into one."
             )
     return env
 

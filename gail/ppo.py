@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 import envs
 from envs import BatchedEnv
+from envs.checks import check_seed, usable_device
 from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
 from gail.losses import mean_of, ppo_loss, require_finite
@@ -28,7 +29,8 @@ from gail.persistence import SavedPPO
 from gail.policy import NormalisedObservations, NormalisedPolicy
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
-from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout
+from gail.ranges import expect
+from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows
 
 ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 KL_STEP = 1.5  # factor on the step size when an update's KL leaves [target / 2, 2 * target]
@@ -77,17 +79,20 @@ class TorchPPO(SavedPPO):
     ) -> None:
         if settings is None:
             settings = reward_preset(environment_id(env))
+        expect("settings", settings, PPOSettings)
+        check_seed(seed)
+        device = usable_device(device)
         if isinstance(env, str):
             env = envs.make(env, settings.num_envs, backend=backend, device=device, seed=seed)
         self.ppo_settings = settings
         self.env_id = environment_id(env)
-        rows = settings.n_steps * getattr(env, "num_envs", 1)
+        num_envs = None if env is None else getattr(env, "num_envs", 1)
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]  # our _wrap_env takes engines too
             learning_rate=settings.learning_rate,
             n_steps=settings.n_steps,
-            batch_size=min(settings.batch_size, rows),
+            batch_size=minibatch_rows(settings, num_envs),
             n_epochs=settings.n_epochs,
             gamma=settings.gamma,
             gae_lambda=settings.gae_lambda,

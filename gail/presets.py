@@ -176,9 +176,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         ranges.check(self, {"steps": ranges.whole(0)})
-        ranges.expect(self.ppo, PPOSettings)
-        ranges.expect(self.discriminator, DiscriminatorSettings)
-        ranges.expect(self.cloning, CloningSettings)
+        ranges.expect("ppo", self.ppo, PPOSettings)
+        ranges.expect("discriminator", self.discriminator, DiscriminatorSettings)
+        ranges.expect("cloning", self.cloning, CloningSettings)
 
 
 def preset(env_id: str | None) -> Settings:

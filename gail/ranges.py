@@ -73,13 +73,13 @@ def check(settings: Any, ranges: Mapping[str, Range], group: str | None = None) 
             raise GailError(f"{full} is {value!r}; give {allowed.wanted} (--{flag}).")
 
 
-def expect(settings: Any, kind: type) -> None:
-    """Refuse settings of another class.
+def expect(name: str, value: Any, kind: type) -> None:
+    """Refuse an argument of another class.
 
     Raises:
-        GailError: naming both.
+        GailError: naming the argument and both classes.
     """
-    if not isinstance(settings, kind):
+    if not isinstance(value, kind):
         raise GailError(
-            f"The settings are a {type(settings).__name__}; give a gail.presets.{kind.__name__}."
+            f"{name} is a {type(value).__name__}; give a {kind.__module__}.{kind.__qualname__}."
         )

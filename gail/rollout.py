@@ -14,6 +14,8 @@ from gymnasium import spaces
 from torch import Tensor
 
 from envs import Step
+from gail.errors import GailError
+from gail.presets import PPOSettings
 from generative.normaliser import RunningNorm
 
 
@@ -114,6 +116,27 @@ class Rollout:
         order = torch.randperm(len(advantages), generator=generator, device=device)
         for chosen in torch.split(order, batch_size):
             yield Batch(*(column[chosen] for column in rows))
+
+
+def minibatch_rows(settings: PPOSettings, num_envs: int | None) -> int:
+    """Rows of a minibatch: as set, but no more than a rollout has.
+
+    Args:
+        settings: steps of a rollout and the size asked for.
+        num_envs: N, None where nothing is simulated.
+
+    Raises:
+        GailError: if a rollout has one row only, whose advantage cannot be normalised.
+    """
+    if num_envs is None:
+        return settings.batch_size
+    rows = settings.n_steps * num_envs
+    if rows < 2:
+        raise GailError(
+            "A rollout of one step of one environment is too little to learn from; "
+            "give more environments or steps (--ppo.num-envs, --ppo.n-steps)."
+        )
+    return min(settings.batch_size, rows)
 
 
 def gae(

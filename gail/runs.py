@@ -56,8 +56,9 @@ class RunFolder:
         path = _unused_name(env_id) if out is None else out
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                found = "is not empty" if path.is_dir() else "is no folder"
                 raise GailError(
-                    f"The output folder {path} exists and is not empty; give another --out, or "
+                    f"The output folder {path} exists and {found}; give another --out, or "
                     "--resume it if it is a run."
                 )
             (path / "checkpoints").mkdir(parents=True)

@@ -129,7 +129,9 @@ def _check_rows(where: str, episode: Episode) -> None:
 
 
 def check_lengths(name: str, lengths: IntArray) -> None:
-    """Refuse empty and one-step episodes; they are recording errors and teach nothing."""
+    """Refuse files without episodes, and empty and one-step ones: recording errors."""
+    if not len(lengths):
+        raise DemonstrationError(f"{name} holds no episodes; record at least one.")
     short = np.flatnonzero(lengths < 2)
     if len(short):
         found = "no steps" if lengths[short[0]] < 1 else "one step"

@@ -138,7 +138,7 @@ def test_transitions_belong_to_the_caller() -> None:
 
 
 def test_thinning_by_less_than_one_is_refused() -> None:
-    with pytest.raises(DemonstrationError, match="every = 0"):
+    with pytest.raises(DemonstrationError, match="every is 0"):
         known_demonstrations().transitions(0)
 
 

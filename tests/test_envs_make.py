@@ -41,6 +41,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"num_envs": 2, "threads": 3}, "threads is 3 for 2 environments"),
     ({"threads": 0}, "threads is 0"),
     ({"seed": -1}, "seed is -1"),
+    ({"seed": 2**32}, "seed is 4294967296"),
     ({"seed": -1, "id": toy.ID}, "seed is -1"),
     ({"seed": -1, "id": "Pendulum-v1"}, "seed is -1"),
     ({"backend": "turbo"}, "backend is 'turbo'; choose one of auto, native"),
@@ -49,9 +50,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"id": "Nope-v0"}, "Gymnasium cannot make 'Nope-v0'"),
     ({"id": "nomodule:X-v0"}, "Gymnasium cannot make 'nomodule:X-v0'"),
     ({"id": ""}, "Gymnasium cannot make ''"),
+    ({"id": "GymV21Environment-v0"}, "Gymnasium cannot make .*; give the id of an installed task"),
+    ({"id": "Pendulum"}, "'Pendulum' names no version of the task; give Pendulum-v1"),
     ({"id": "CartPole-v1"}, "action space of CartPole-v1 is Discrete"),
     ({"id": "FrozenLake-v1"}, "observation space of FrozenLake-v1 is Discrete"),
     ({"device": "gpu"}, "device is 'gpu'"),
+    ({"device": "meta"}, "device is 'meta', which torch cannot use here"),
 ]
 
 

@@ -133,7 +133,7 @@ def test_actions_that_are_not_finite_stop_the_evaluation() -> None:
 
 @pytest.mark.parametrize(
     ("env_id", "told"),
-    [("Nothing-v0", "cannot be made"), ("CartPole-v1", "only flat boxes"), ("a b", "cannot be")],
+    [("Nothing-v0", "cannot make"), ("CartPole-v1", "only flat boxes"), ("a b", "cannot make")],
 )
 def test_unusable_environments_get_a_sentence(env_id: str, told: str) -> None:
     with pytest.raises(GailError, match=told) as caught:

@@ -109,7 +109,7 @@ def test_only_losses_with_labels_can_smooth_them() -> None:
 
 
 def test_settings_of_another_kind_are_refused() -> None:
-    with pytest.raises(GailError, match=r"are a DiscriminatorSettings; give a .*PPOSettings"):
+    with pytest.raises(GailError, match=r"ppo is a DiscriminatorSettings; give a .*PPOSettings"):
         Settings(ppo=DiscriminatorSettings())  # type: ignore[arg-type]
 
 

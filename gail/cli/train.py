@@ -153,10 +153,12 @@ class Train:
 
     def _check(self) -> None:
         """What can be known before anything is built."""
+        from gail.playing import make
+
         if self.resume is not None:
             self._require_same_flags(self.resume)
         for name in ("steps", "episodes", "checkpoint_seconds"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:  # also what is not a number
                 flag = name.replace("_", "-")
                 raise GailError(f"--{flag} is {getattr(self, name)}; give 0 or more.")
         if self.method == "bc" and self.steps:
@@ -169,6 +171,7 @@ class Train:
                 "--method ppo learns from the environment's own reward and takes no "
                 "demonstrations; leave out --demonstrations and --trajectories."
             )
+        make(self.env).close()  # scores and videos come from Gymnasium, whatever the engine
 
     def _require_same_flags(self, folder: Path) -> None:
         mine = asdict(self)
@@ -244,7 +247,7 @@ def option(words: Sequence[str], name: str) -> str | None:
     ('Ant-v5', None)
     """
     value = None
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], None], strict=True):
         if word == name:
             value = following
         elif word.startswith(f"{name}="):
