@@ -122,7 +122,7 @@ def make_single(id: str, render_mode: str | None = None) -> gym.Env[Any, Any]:
     """
     try:
         _require_version(id.rpartition(":")[2])
-        return gym.make(id, render_mode=render_mode)
+        return gym.make(id) if render_mode is None else gym.make(id, render_mode=render_mode)
     except (gym.error.Error, ImportError, AssertionError) as error:
         reason = (str(error).strip().splitlines() or [repr(error)])[0].rstrip(".")
         raise ValueError(

@@ -38,6 +38,7 @@ def replacing_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     'done'
     """
     target = Path(path)
+    require_writable(target)
     temporary = _beside(target)
     try:
         with _told_as_sentence(target):
@@ -75,6 +76,7 @@ def replacing_folder(
             f"{target} exists and holds no {replace_if_holds}, so it is something else and is "
             "not overwritten; choose another path."
         )
+    _require_place(target)
     scratch = _beside(target)
     try:
         with _told_as_sentence(target):
@@ -85,6 +87,30 @@ def replacing_folder(
             _sync_folder(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Make sure, before long work, that the file for its result can be written.
+
+    Args:
+        path: the file; it and its folder need not exist yet.
+
+    Raises:
+        GailError: if it is a folder, or would lie where nothing can be written.
+    """
+    if os.path.isdir(path):
+        raise GailError(f"{path} is a folder; give the name of a file.")
+    _require_place(Path(path))
+
+
+def _require_place(target: Path) -> None:
+    """The first folder above that exists must be one, and take new entries."""
+    above = next(folder for folder in target.absolute().parents if os.path.exists(folder))
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        why = "may not be written to" if above.is_dir() else "is no folder"
+        raise GailError(
+            f"{target} cannot be written ({above} {why}); choose a folder you may write to."
+        )
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:

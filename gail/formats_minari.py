@@ -157,7 +157,7 @@ def write_folder(recording: Recording, path: AnyPath, *, overwrite: bool = False
         target, replace_if_holds=f"data/{_META_FILE}" if overwrite else None
     ) as folder:
         storage = MinariStorage.new(
-            folder / "data",
+            folder.absolute() / "data",  # Minari joins a relative path to itself
             observation_space=spaces.Box(-np.inf, np.inf, (width,), np.float32),
             action_space=box,
             env_spec=spec,

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from envs.checks import check_seed
 from envs.gymnasium_engine import make_single
 from gail.episodes import Episode
 from gail.errors import DivergenceError, GailError
@@ -42,6 +43,7 @@ class RandomPolicy:
 
     def __init__(self, space: spaces.Space[Any], seed: int = 0) -> None:
         assert isinstance(space, spaces.Box)
+        check_seed(seed)
         self.low = np.where(np.isfinite(space.low), space.low, -1.0)
         self.high = np.where(np.isfinite(space.high), space.high, 1.0)
         self.random = np.random.default_rng(seed)
@@ -131,6 +133,7 @@ def play(
     """
     if episodes < 1:
         raise GailError(f"episodes is {episodes}; at least one has to be played.")
+    check_seed(seed)
     row_envs = [make(env_id) for _ in range(min(ROWS, episodes))]
     try:
         for first in range(0, episodes, ROWS):

@@ -17,9 +17,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from envs.checks import check_seed
 from gail import movies
 from gail.demonstrations import Demonstrations
 from gail.episodes import Episode
+from gail.files import require_writable
 from gail.film import Film
 from gail.gl import RenderingError
 from gail.movies import Picture
@@ -56,6 +58,8 @@ def record(
     _check(film)
     paths = [Path(path) for path in ([out] if isinstance(out, str | Path) else out)]
     movies.check_suffixes(paths)
+    for path in paths:
+        require_writable(path)
     with ExitStack() as stack:
         env, painter = stage(env_id, film.size)
         stack.callback(env.close)
@@ -80,10 +84,11 @@ def _check(film: Film) -> None:
     for name in ("episodes", "steps", "every"):
         if getattr(film, name) < 1:
             raise RenderingError(f"{name} is {getattr(film, name)}; give at least 1.")
-    if film.size < 32 or film.size % 2:
-        raise RenderingError(f"size is {film.size}; give an even number of pixels, 32 or more.")
-    if film.fps is not None and film.fps <= 0:
-        raise RenderingError(f"fps is {film.fps}; give a positive number or leave it out.")
+    if not 32 <= film.size <= 4096 or film.size % 2:
+        raise RenderingError(f"size is {film.size}; give an even number of pixels, 32 to 4096.")
+    if film.fps is not None and not 0 < film.fps <= 1000:
+        raise RenderingError(f"fps is {film.fps}; give a number up to 1000, or leave it out.")
+    check_seed(film.seed)
 
 
 def _episodes(

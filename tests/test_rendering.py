@@ -206,10 +206,13 @@ def test_demonstrations_that_cannot_be_replayed_are_told(tmp_path: Path) -> None
         ("a.gif", Film(size=33), "even number of pixels"),
         ("a.gif", Film(every=0), "every is 0"),
         ("a.gif", Film(fps=-1.0), "fps is -1.0"),
+        ("a.mp4", Film(fps=float("nan")), "fps is nan"),
+        ("a.gif", Film(size=100_000), "size is 100000"),
+        ("a.gif", Film(seed=-1), "seed is -1"),
     ],
 )
 def test_wrong_input_gets_a_sentence(tmp_path: Path, name: str, film: Film, told: str) -> None:
-    with pytest.raises(RenderingError, match=told):
+    with pytest.raises(ValueError, match=told):
         record(random_policy(toy.ID), toy.ID, tmp_path / name, film=film)
     assert not list(tmp_path.iterdir())
 

@@ -37,10 +37,12 @@ class Collect:
     def run(self) -> None:
         """Play and write the file."""
         from gail.demonstrations import Demonstrations
+        from gail.files import require_writable
         from gail.playing import physics_version, play
 
         if self.out.suffix != ".npz":
             raise GailError(f"--out is {self.out}; give a name that ends in .npz.")
+        require_writable(self.out)
         with mujoco_warnings_once(), wrong_input():
             policy, env_id = self._load()
             played = play(policy, env_id, self.episodes, self.seed, not self.stochastic)

@@ -42,16 +42,18 @@ class Evaluate:
         """Play, print the score, write it if asked."""
         from gail.cli.policies import load_policy
         from gail.evaluation import evaluate
-        from gail.files import replacing_file
+        from gail.files import replacing_file, require_writable
 
+        if self.out is not None:
+            require_writable(self.out)
         with mujoco_warnings_once(), wrong_input():
             model, env_id = load_policy(self.policy, self.env, self.device)
             expert = self._expert_return(env_id)
             score = evaluate(model, env_id, self.episodes, self.seed, not self.stochastic, expert)
+        results().print(score_table(score))
         if self.out is not None:
             with replacing_file(self.out) as handle:
                 handle.write((json.dumps(score.to_json(), indent=2) + "\n").encode())
-        results().print(score_table(score))
 
     def _expert_return(self, env_id: str) -> float | None:
         """From the demonstrations given, else from the run that the policy is of."""
