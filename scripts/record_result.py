@@ -46,6 +46,7 @@ class Record:
             "seed": config["flags"]["seed"],
             "command": command(config["command_line"]),
             **{key: scores[key] for key in SCORES},
+            "evaluation_seed": scores["seed"],
             "seconds": float(rows[-1]["time/time_elapsed"]) if rows else 0.0,
             "curve": curve(rows),
             "settings": {k: config["flags"][k] for k in ("ppo", "discriminator", "cloning")},
@@ -69,7 +70,6 @@ SCORES = (
     "returns",
     "lengths",
     "falls",
-    "seed",
     "deterministic",
 )
 
