@@ -59,6 +59,9 @@ def mean_of(statistics: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
 def require_finite(tensors: dict[str, Tensor]) -> None:
     """Stop a run whose tensors are not all finite, naming the first; one host copy.
 
+    Args:
+        tensors: by what to call them, in the plural.
+
     Raises:
         DivergenceError: naming the tensor.
     """
@@ -66,6 +69,6 @@ def require_finite(tensors: dict[str, Tensor]) -> None:
     for name, good in zip(tensors, finite, strict=True):
         if not good:
             raise DivergenceError(
-                f"The rollout's {name} are not finite; training stopped before they reached the "
-                "policy. Continue from the last checkpoint with a smaller learning rate."
+                f"The {name} are not finite, so training stopped; start a new run with a smaller "
+                "learning rate, or correct the task if it gave them."
             )

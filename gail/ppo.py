@@ -162,7 +162,11 @@ class TorchPPO(SavedPPO):
         rollout_buffer: Rollout,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the rollout with T steps of N environments; False if a callback stops training."""
+        """Fill the rollout with T steps of N environments; False if a callback stops training.
+
+        Raises:
+            DivergenceError: if observations, actions or values are not finite.
+        """
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
         started, physics = time.perf_counter(), 0.0
@@ -180,6 +184,7 @@ class TorchPPO(SavedPPO):
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
+        require_finite(rollout_buffer.collected())
         self.seconds = {"physics": physics, "policy": time.perf_counter() - started - physics}
         assert self.ep_info_buffer is not None
         self.ep_info_buffer.extend({"r": r, "l": length} for r, length in self.episodes.finished())
@@ -201,22 +206,14 @@ class TorchPPO(SavedPPO):
             rewards: rewards to learn from, (T, N).
 
         Raises:
-            DivergenceError: if actions, rewards, losses or gradients are not finite.
+            DivergenceError: if rewards, values, losses or gradients are not finite.
         """
         started = time.perf_counter()
         if self.ppo_settings.scale_rewards:
             rewards = self.reward_scale(rewards, rollout.dones)
         with torch.no_grad():
             rollout.compute_advantages(rewards, self.value)
-        require_finite(
-            {
-                "actions": rollout.actions,
-                "log-probabilities": rollout.log_probs,
-                "rewards": rewards,
-                "values": rollout.values,
-                "next values": rollout.next_values,
-            }
-        )
+        require_finite({"rewards": rewards, "values of next steps": rollout.next_values})
         self.policy.set_training_mode(True)
         statistics = [
             [
@@ -276,8 +273,8 @@ class TorchPPO(SavedPPO):
         for name, value in zip(statistics, row.tolist(), strict=True):
             if not math.isfinite(value):
                 raise DivergenceError(
-                    f"{name.replace('_', ' ')} of the {group} step became {value} at "
-                    f"{self.num_timesteps} steps; continue from the last checkpoint with a "
+                    f"The {name.replace('_', ' ')} of the {group} step became {value} at "
+                    f"{self.num_timesteps} steps, so training stopped; start a new run with a "
                     "smaller learning rate."
                 )
             self.logger.record(f"{group}/{name}", value)

@@ -93,6 +93,18 @@ class Rollout:
         self.truncated[t].copy_(step.truncated)
         self.next_observations[t].copy_(step.final_obs)
 
+    def collected(self) -> dict[str, Tensor]:
+        """What was stored and has to be finite, by name.
+
+        Next observations may not be: a simulation that blows up ends its episode with NaN.
+        """
+        return {
+            "rollout's observations": self.observations,
+            "rollout's actions": self.actions,
+            "rollout's log-probabilities": self.log_probs,
+            "rollout's values": self.values,
+        }
+
     def compute_advantages(self, rewards: Tensor, value: Callable[[Tensor], Tensor]) -> None:
         """Fill advantages from rewards (T, N) and a value function of observations (B, O)."""
         next_values = value(self.next_observations.flatten(0, 1)).view_as(rewards)

@@ -120,8 +120,9 @@ class RunFolder:
         raise GailError(f"No readable checkpoint in {self.path / 'checkpoints'}; start a new run.")
 
     def remove_old_checkpoints(self) -> None:
-        """Keep the last three."""
-        for path in self.checkpoints()[KEPT_CHECKPOINTS:]:
+        """Keep the last three, and nothing that a killed process left half written."""
+        unfinished = (self.path / "checkpoints").glob(".step-*.tmp")
+        for path in (*self.checkpoints()[KEPT_CHECKPOINTS:], *unfinished):
             path.unlink(missing_ok=True)
 
     def logger(self, step: int | None = None) -> Logger:
@@ -197,7 +198,8 @@ class Keeper(BaseCallback):
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None or not self._training:
-            raise Interrupted(number)
+            kept = "what was written before is kept"
+            raise Interrupted(number, f"{kept}; continue with: gail train --resume {self.run.path}")
         self.signal = number
 
     def _on_rollout_start(self) -> None:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from gail.episodes import Episode, FloatArray, IntArray, Recording
 from gail.errors import DemonstrationError
 
+LARGEST = 1e18  # no quantity of a task is near it, and float32 holds its square
+
 _log = logging.getLogger("gail")
 
 
@@ -166,7 +168,7 @@ def check_rows(name: str, lengths: IntArray, rows: Mapping[str, int]) -> None:
 
 
 def check_finite(name: str, field: str, values: FloatArray, rows: IntArray) -> None:
-    """Refuse NaN and infinite values, naming the first one's episode and row.
+    """Refuse NaN, infinite and senseless values, naming the first one's episode and row.
 
     Args:
         name: file name for the sentence.
@@ -174,7 +176,7 @@ def check_finite(name: str, field: str, values: FloatArray, rows: IntArray) -> N
         values: (R,) or (R, D) numbers of all episodes, one after another.
         rows: (E,) rows that each episode has in ``values``.
     """
-    wrong = ~np.isfinite(values)
+    wrong = ~(np.abs(values) < LARGEST)
     if not wrong.any():
         return
     bad = np.flatnonzero(wrong.reshape(len(values), -1).any(axis=1))
@@ -183,7 +185,7 @@ def check_finite(name: str, field: str, values: FloatArray, rows: IntArray) -> N
     row = int(bad[0] - (ends[episode] - rows[episode]))
     value = values[bad[0]][wrong[bad[0]]].flat[0]
     raise DemonstrationError(
-        f"{name}: field {field} holds {value} in episode {episode}, row {row} "
-        f"({len(bad)} of {len(values)} rows are not finite), expected finite numbers; "
+        f"{name}: field {field} holds {value:g} in episode {episode}, row {row} "
+        f"({len(bad)} of {len(values)} rows hold such), expected finite numbers below {LARGEST:g}; "
         "record those episodes again or leave them out."
     )

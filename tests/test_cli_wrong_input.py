@@ -32,6 +32,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     point_mass_demonstrations(2).save("good.npz")
     settings = PPOSettings(num_envs=2, n_steps=4, net_arch=(4,))
     TorchPPO("MlpPolicy", toy.ID, settings, device="cpu").save("policy.zip")
+    arrays = dict(np.load("good.npz"))
+    arrays["observations"][3, 1] = 1e30
+    np.savez("huge.npz", **arrays)
     np.savez("none.npz")
     lengths, flags = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     rows = {"observations": np.zeros((0, 4)), "actions": np.zeros((0, 2)), "lengths": lengths}
@@ -52,6 +55,7 @@ CASES = {
     f"{TRAIN} --checkpoint-seconds nan": "--checkpoint-seconds is nan",
     f"{TRAIN} --ppo.num-envs 1 --ppo.n-steps 1": "--ppo.n-steps",
     f"{TRAIN} --out file": "exists and is no folder",
+    f"train --env {toy.ID} --demonstrations huge.npz": "holds 1e+30 in episode 0",
     f"train --env {toy.ID} --demonstrations none.npz": "none.npz has no field observations",
     f"train --env {toy.ID} --demonstrations no-episodes.npz": "holds no episodes",
     "evaluate policy.zip --seed -1": "seed is -1",

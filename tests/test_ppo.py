@@ -225,3 +225,11 @@ def test_non_finite_values_stop_the_run_within_an_iteration(culprit: str, tmp_pa
 def test_unknown_environment_is_one_sentence() -> None:
     with pytest.raises(ValueError, match="NoSuchTask-v5"):
         small_model("NoSuchTask-v5")
+
+
+def test_observations_that_are_not_finite_stop_the_run() -> None:
+    model = small_model()
+    start = model.engine.reset
+    model.engine.reset = lambda seed=None: torch.full_like(start(seed), torch.nan)  # type: ignore[method-assign]
+    with pytest.raises(DivergenceError, match="observations are not finite"):
+        model.learn(64)

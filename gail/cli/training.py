@@ -31,7 +31,8 @@ def learn(model: TorchPPO, run: RunFolder, keeper: Keeper, steps: int, *, resume
         left = max(steps - model.num_timesteps, 0)
         model.learn(left, callback=[keeper, progress], reset_num_timesteps=not resumed)
     except DivergenceError as error:
-        raise DivergenceError(f"{error} The last checkpoint is kept in {run.path}.") from error
+        kept = f" The last checkpoint is kept in {run.path}." if run.checkpoints() else ""
+        raise DivergenceError(f"{error}{kept}") from error
     finally:
         progress.close()
         model.logger.close()
