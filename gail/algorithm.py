@@ -112,7 +112,10 @@ class GAIL(TorchPPO):
         demonstrations.check_for(self.env_id, self.observation_space, self.action_space)
         expert = demonstrations.transitions(every=every, seed=seed)
         self.expert = Transitions(*(column.to(self.device) for column in expert))
+        # Statistics that followed the first rollouts would shift the cloned network's inputs.
+        rows = max(len(self.expert.obs), self.settings.cloning.statistics_rows)
         self.policy.normaliser.update(self.expert.obs)
+        self.policy.normaliser.count.fill_(rows)
         self.discriminator.normaliser.update(self.expert.obs)
 
     def learn(

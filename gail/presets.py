@@ -55,6 +55,7 @@ _DISCRIMINATOR = {
 }
 _CLONING = {
     "steps": ranges.whole(0),
+    "statistics_rows": ranges.whole(0),
     "learning_rate": ranges.POSITIVE,
     "batch_size": ranges.whole(2),
 }
@@ -156,6 +157,8 @@ class CloningSettings:
     """Adam's step size."""
     batch_size: int = 256
     """Transitions in a minibatch."""
+    statistics_rows: int = 1_000_000
+    """Rows the demonstrations count for, at least, in the policy's observation statistics."""
 
     def __post_init__(self) -> None:
         ranges.check(self, _CLONING, "cloning")
@@ -193,16 +196,18 @@ def preset(env_id: str | None) -> Settings:
     64
     """
     settings = Settings()
+    moving = replace(settings.cloning, statistics_rows=0)  # what Ant was measured with
     if env_id == "Ant-v5":
-        return replace(settings, steps=3_000_000)
+        return replace(settings, steps=3_000_000, cloning=moving)
     if env_id == "Humanoid-v5":
         return replace(
             settings,
             steps=4_000_000,
             ppo=replace(settings.ppo, kl_target=0.02),
-            cloning=replace(settings.cloning, steps=6000),
+            cloning=replace(moving, steps=6000),
         )
-    return settings
+    # A cloned walker falls under more noise than this, and then has to learn to walk again.
+    return replace(settings, ppo=replace(settings.ppo, log_std_init=-2.0))
 
 
 def reward_preset(env_id: str | None) -> PPOSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -172,6 +173,17 @@ def test_statistics_start_at_the_demonstrations() -> None:
     expert = demonstrations.transitions().obs
     for normaliser in (model.policy.normaliser, model.discriminator.normaliser):
         torch.testing.assert_close(normaliser.mean, expert.mean(0), atol=1e-6, rtol=0)
+
+
+def test_rollouts_hardly_move_the_statistics_that_cloning_relied_on() -> None:
+    demonstrations = point_mass_demonstrations()
+    shifts = []
+    for rows in (0, 1_000_000):
+        cloning = replace(QUICK.cloning, statistics_rows=rows)
+        model = small_gail(demonstrations, replace(QUICK, cloning=cloning))
+        before = model.policy.normaliser.mean.clone()
+        shifts.append((model.learn(1024).policy.normaliser.mean - before).abs().max().item())
+    assert shifts[1] < 0.01 * shifts[0]
 
 
 def test_every_kth_step_is_what_the_discriminator_gets() -> None:
