@@ -61,7 +61,12 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "entropy_bonus": [-1.0],
         "label_smoothing": [-0.1, 0.5, 0.9],
     },
-    "cloning": {"steps": [-1], "learning_rate": [0.0], "batch_size": [0]},
+    "cloning": {
+        "steps": [-1],
+        "learning_rate": [0.0],
+        "batch_size": [0],
+        "statistics_rows": [-1],
+    },
 }
 CASES = [
     (group, name, value)
