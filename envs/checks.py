@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -12,20 +14,20 @@ def check_num_envs(num_envs: int) -> None:
     """Refuse fewer than one environment.
 
     Raises:
-        ValueError: it is not positive.
+        ValueError: it is no positive whole number.
     """
-    if num_envs < 1:
-        raise ValueError(f"num_envs is {num_envs}; give a whole number of at least 1.")
+    if not isinstance(num_envs, Integral) or num_envs < 1:
+        raise ValueError(f"num_envs is {num_envs!r}; give a whole number of at least 1.")
 
 
 def check_seed(seed: int) -> None:
     """Refuse a seed that not every random stream takes.
 
     Raises:
-        ValueError: it is negative or has more than 32 bits.
+        ValueError: it is no whole number, negative or has more than 32 bits.
     """
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed}; give a whole number of at least 0 and below 2**32.")
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}; give a whole number of at least 0 and below 2**32.")
 
 
 def usable_device(device: str | torch.device) -> torch.device:

@@ -31,9 +31,17 @@ class EngineVecEnv(VecEnv):
 
     Args:
         engine: the environments; learners that keep tensors on the device use it directly.
+
+    Raises:
+        ValueError: it is no engine.
     """
 
     def __init__(self, engine: BatchedEnv) -> None:
+        if not isinstance(engine, BatchedEnv):
+            raise ValueError(
+                f"The environment is a {type(engine).__name__}; give a Gymnasium id, an engine of "
+                "envs.make, an SB3 VecEnv or a Gymnasium environment."
+            )
         self.engine = engine
         self.render_mode: str | None = None  # engines simulate, rendering is Gymnasium's
         super().__init__(engine.num_envs, engine.observation_space, engine.action_space)

@@ -275,7 +275,7 @@ class Demonstrations:
         Raises:
             DemonstrationError: if ``every`` is less than 1.
         """
-        if every < 1:
+        if not isinstance(every, int) or every < 1:
             raise DemonstrationError(f"every is {every}; give 1, or more to thin (--every).")
         rows = thinned_rows(self.lengths, every, np.random.default_rng(seed))
         return take(self.observations, self.actions, self.lengths, self.terminated, rows)

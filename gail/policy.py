@@ -19,6 +19,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
+from gail.errors import GailError
 from generative.normaliser import RunningNorm
 
 
@@ -96,6 +97,19 @@ class NormalisedPolicy(ActorCriticPolicy):
             mean, log_std.exp().expand_as(mean), validate_args=False
         )
         return self.action_dist
+
+
+def check_policy(policy: str | type[NormalisedPolicy]) -> None:
+    """Refuse SB3's own policies, which lack what the tensor path needs.
+
+    Raises:
+        GailError: it is neither ``"MlpPolicy"`` nor a subclass of :class:`NormalisedPolicy`.
+    """
+    is_ours = isinstance(policy, type) and issubclass(policy, NormalisedPolicy)
+    if policy != "MlpPolicy" and not is_ours:
+        raise GailError(
+            f"policy is {policy!r}; give 'MlpPolicy' or a subclass of NormalisedPolicy."
+        )
 
 
 def action_units(space: spaces.Box) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
 from gail.losses import mean_of, ppo_loss, require_finite
 from gail.persistence import SavedPPO
-from gail.policy import NormalisedObservations, NormalisedPolicy
+from gail.policy import NormalisedObservations, NormalisedPolicy, check_policy
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
 from gail.ranges import expect
@@ -80,6 +80,7 @@ class TorchPPO(SavedPPO):
         if settings is None:
             settings = reward_preset(environment_id(env))
         expect("settings", settings, PPOSettings)
+        check_policy(policy)
         check_seed(seed)
         device = usable_device(device)
         if isinstance(env, str):

@@ -97,6 +97,9 @@ def check_episodes(name: str, episodes: Sequence[Episode]) -> None:
     first = episodes[0]
     for index, episode in enumerate(episodes):
         where = f"{name}: episode {index}"
+        if not isinstance(episode, Episode):
+            found = type(episode).__name__
+            raise DemonstrationError(f"{where} is a {found}; give gail.demonstrations.Episode.")
         for field in ("observations", "actions"):
             shape, expected = np.shape(getattr(episode, field)), np.shape(getattr(first, field))
             if len(shape) != 2 or shape[1] < 1:

@@ -302,7 +302,7 @@ def test_wrong_input_is_one_sentence_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("words", ["--seed 3", "--ppo.learning-rate 0.1", "--method bc"])
+@pytest.mark.parametrize("words", ["--seed 3", "--ppo.learning-rate 0.1", "--method bc", "--out x"])
 def test_only_steps_may_change_on_resume(
     words: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,6 +157,11 @@ class Train:
 
         if self.resume is not None:
             self._require_same_flags(self.resume)
+            if self.out is not None:
+                raise GailError(
+                    f"A resumed run stays in {self.resume}; leave out --out, because only --steps "
+                    "may be changed with --resume."
+                )
         for name in ("steps", "episodes", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:  # also what is not a number
                 flag = name.replace("_", "-")
