@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import gymnasium as gym
@@ -96,6 +97,19 @@ def test_an_option_without_its_value_is_left_to_the_parser(
         main(["train", "--resume"])
     assert stop.value.code == 2
     assert "--resume" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(self: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gail.cli.train.Train.run", run)
+    assert main(["train"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("gail: No space left on device")
+    assert told.count("\n") == 1
 
 
 def test_minari_folders_have_relative_paths_too(folder: Path) -> None:

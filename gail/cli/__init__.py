@@ -9,6 +9,7 @@ stream; 130 and 143 stopped by Ctrl-C and SIGTERM.
 
 from __future__ import annotations
 
+import errno
 import io
 import signal
 import sys
@@ -29,6 +30,7 @@ from gail.cli.render import Render
 from gail.cli.train import Train
 from gail.errors import DivergenceError, GailError
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 DESCRIPTION = "Generative adversarial imitation learning: demonstrations in, a policy out."
 
 
@@ -70,6 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DivergenceError as error:
         complain(error)
         return 1
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        complain(
+            f"{error.strerror}, so a file could not be written; free some space. What was written "
+            "before is kept: go on with gail train --resume."
+        )
+        return 2
     except KeyboardInterrupt as stop:  # runs.Interrupted, a subclass, knows its signal
         number = getattr(stop, "number", signal.SIGINT)
         complain(str(stop) or "stopped by SIGINT")
