@@ -33,7 +33,7 @@ class EngineVecEnv(VecEnv):
         engine: the environments; learners that keep tensors on the device use it directly.
 
     Raises:
-        ValueError: it is no engine.
+        ValueError: it is no engine, or its actions have no bounds, which SB3 needs.
     """
 
     def __init__(self, engine: BatchedEnv) -> None:
@@ -41,6 +41,11 @@ class EngineVecEnv(VecEnv):
             raise ValueError(
                 f"The environment is a {type(engine).__name__}; give a Gymnasium id, an engine of "
                 "envs.make, an SB3 VecEnv or a Gymnasium environment."
+            )
+        if not engine.action_space.is_bounded():
+            raise ValueError(
+                f"The action space of {engine.id} is {engine.action_space}, without finite bounds; "
+                "give it some (gymnasium.wrappers.TransformAction): policies act in units of them."
             )
         self.engine = engine
         self.render_mode: str | None = None  # engines simulate, rendering is Gymnasium's

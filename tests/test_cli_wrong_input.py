@@ -36,6 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     arrays = dict(np.load("good.npz"))
     arrays["observations"][3, 1] = 1e30
     np.savez("huge.npz", **arrays)
+    np.savez("wide.npz", observations=np.zeros((6, 27)), actions=np.zeros((5, 2)), lengths=[5])
     np.savez("none.npz")
     lengths, flags = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     rows = {"observations": np.zeros((0, 4)), "actions": np.zeros((0, 2)), "lengths": lengths}
@@ -62,6 +63,7 @@ CASES = {
     "evaluate policy.zip --seed -1": "seed is -1",
     "evaluate policy.zip --device meta": "device is 'meta'",
     "evaluate policy.zip --env GymV21Environment-v0": "cannot make",
+    "evaluate policy.zip --demonstrations wide.npz": "field observations is 27 wide",
     "evaluate policy.zip --out file/score.json": "file is no folder",
     "evaluate policy.zip --out .": "is a folder; give the name of a file",
     "render policy.zip --out file/film.gif": "file is no folder",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from experts import point_mass_demonstrations
+from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import envs
@@ -18,12 +20,21 @@ from gail.presets import PPOSettings, Settings
 
 SMALL = PPOSettings(num_envs=2, n_steps=4, net_arch=(4,))
 
+
+class Unbounded(gym.Env[Any, Any]):
+    """A task whose actions have no bounds."""
+
+    observation_space = spaces.Box(-1.0, 1.0, (3,))
+    action_space = spaces.Box(-np.inf, np.inf, (2,))
+
+
 PPO_CASES: list[tuple[dict[str, Any], str]] = [
     ({"settings": Settings()}, "settings is a Settings; give a gail.presets.PPOSettings"),
     ({"policy": "CnnPolicy"}, "policy is 'CnnPolicy'; give 'MlpPolicy'"),
     ({"policy": ActorCriticPolicy}, "subclass of NormalisedPolicy"),
     ({"env": 3}, "environment is a int; give a Gymnasium id"),
     ({"env": gym.make(ID), "settings": PPOSettings(n_steps=1)}, "one step of one environment"),
+    ({"env": Unbounded()}, "without finite bounds; give it some"),
     ({"seed": None}, "seed is None"),
     ({"seed": 0.5}, "seed is 0.5"),
     ({"device": "abacus"}, "device is 'abacus'"),

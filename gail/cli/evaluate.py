@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from gail.evaluation import Evaluation
+    from gail.ppo import TorchPPO
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,22 @@ class Evaluate:
             require_writable(self.out)
         with mujoco_warnings_once(), wrong_input():
             model, env_id = load_policy(self.policy, self.env, self.device)
-            expert = self._expert_return(env_id)
+            expert = self._expert_return(model, env_id)
             score = evaluate(model, env_id, self.episodes, self.seed, not self.stochastic, expert)
         results().print(score_table(score))
         if self.out is not None:
             with replacing_file(self.out) as handle:
                 handle.write((json.dumps(score.to_json(), indent=2) + "\n").encode())
 
-    def _expert_return(self, env_id: str) -> float | None:
+    def _expert_return(self, model: TorchPPO, env_id: str) -> float | None:
         """From the demonstrations given, else from the run that the policy is of."""
         if self.demonstrations is not None:
             from gail.cli.policies import mean_return
             from gail.demonstrations import Demonstrations
 
-            return mean_return(Demonstrations.load(self.demonstrations, env_id=env_id))
+            expert = Demonstrations.load(self.demonstrations, env_id=env_id)
+            expert.check_for(env_id, model.observation_space, model.action_space)
+            return mean_return(expert)
         if (self.policy / "config.json").is_file():
             from gail.runs import RunFolder
 
