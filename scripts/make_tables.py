@@ -61,11 +61,10 @@ def score_row(record: dict[str, Any]) -> list[str]:
 
 def describe(demos: dict[str, Any], every: int) -> str:
     """Name, hash, size and return of what was imitated."""
+    count = "1 episode" if demos["episodes"] == 1 else f"{demos['episodes']} episodes"
     thinned = "" if every == 1 else f", every {every}th step"
-    return (
-        f"{demos['name']} ({demos['hash'][:8]}): {demos['episodes']} episodes{thinned}, "
-        f"return {demos['mean_return']:.0f}"
-    )
+    name, start = demos["name"], demos["hash"][:8]
+    return f"{name} ({start}): {count}{thinned}, return {demos['mean_return']:.0f}"
 
 
 def throughput_table(records: list[dict[str, Any]]) -> str:
