@@ -1,7 +1,8 @@
 """Generative models and the machinery they share.
 
-So far: multilayer perceptrons, adversarial losses and penalties on logits, and a running
-normaliser. Everywhere the real data is label 1 and a high logit means "real".
+Families share the verbs of :class:`GenerativeModel`; so far Gaussian mixtures. Beside them:
+preprocessing with log-determinants, multilayer perceptrons, adversarial losses and penalties on
+logits, and a running normaliser. Everywhere the real data is label 1 and a high logit means "real".
 
 >>> import torch
 >>> net = mlp(3, [32, 32], 1)
@@ -22,13 +23,31 @@ from generative.adversarial import (
     logit_penalty,
     r1_penalty,
 )
+from generative.archive import ArchiveError
+from generative.chain import Chain
+from generative.mixture import GaussianMixture
+from generative.model import GenerativeModel
 from generative.nets import Initialiser, mlp
 from generative.normaliser import RunningNorm
+from generative.pixels import Binarise, Dequantise, Logit
+from generative.preprocessing import DropConstant, Standardise, Whiten
+from generative.transform import Transform
 
 __all__ = [
     "AdversarialLoss",
+    "ArchiveError",
+    "Binarise",
+    "Chain",
+    "Dequantise",
+    "DropConstant",
+    "GaussianMixture",
+    "GenerativeModel",
     "Initialiser",
+    "Logit",
     "RunningNorm",
+    "Standardise",
+    "Transform",
+    "Whiten",
     "discriminator_loss",
     "entropy_bonus",
     "generator_loss",
