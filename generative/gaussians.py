@@ -169,6 +169,7 @@ def _lifted(covariances: Tensor, floor: float) -> Tensor:
     largest = values[..., -1:].clamp(min=floor)
     rounding = torch.finfo(values.dtype).eps * values.shape[-1] * largest
     values = torch.maximum(values, rounding.clamp(min=floor)) if floor > 0 else values
+    factors: Tensor
     factors, failed = torch.linalg.cholesky_ex((vectors * values[..., None, :]) @ vectors.mT)
     if failed.any():
         raise ValueError(_singular(int(failed.reshape(-1).nonzero()[0])))

@@ -46,9 +46,9 @@ class Moments:
         """Add rows (B, D), each to component k by its share (B, K)."""
         self.count += wide(shares).sum(0)
         for k, centre in enumerate(self.centres):
-            rows, share = _that_count(x, shares[:, k])
+            rows, share, about = _that_count(x, shares[:, k], centre)
             root = share.sqrt()[:, None]
-            scaled = (rows - centre) * root
+            scaled = (rows - about) * root
             self.first[k] += (root.mT @ scaled)[0]
             match self.kind:
                 case "full":
@@ -115,18 +115,17 @@ def expect(x: Tensor, weights: Tensor, mixture: Gaussians) -> tuple[Moments, flo
     return moments, float(total)
 
 
-def _that_count(x: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+def _that_count(x: Tensor, share: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Rows and shares without those too small to change any sum.
 
     In many dimensions nearly every row belongs to one component alone, so this saves most of the
-    products. Where shapes that depend on values would wait for the device, all rows are kept.
+    products. The few that are left are taken in float64: a component of fewer rows than dimensions
+    has no variance in some directions but the regularisation, which float32 would drown.
     """
-    if x.device.type != "cpu":
-        return x, share
     matters = (share > torch.finfo(share.dtype).eps ** 2 * share.max()).nonzero()[:, 0]
     if 2 * len(matters) > len(x):
-        return x, share
-    return x[matters], share[matters]
+        return x, share, centre
+    return wide(x[matters]), wide(share[matters]), wide(centre)
 
 
 def _outer(vectors: Tensor) -> Tensor:
