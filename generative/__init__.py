@@ -26,12 +26,14 @@ from generative.adversarial import (
 from generative.archive import ArchiveError
 from generative.chain import Chain
 from generative.mixture import GaussianMixture
+from generative.mixture_base import Mixture
 from generative.model import GenerativeModel
 from generative.nets import Initialiser, mlp
 from generative.normaliser import RunningNorm
 from generative.pixels import Binarise, Dequantise, Logit
 from generative.preprocessing import DropConstant, Standardise, Whiten
 from generative.transform import Transform
+from generative.variational import VariationalMixture
 
 __all__ = [
     "AdversarialLoss",
@@ -44,9 +46,11 @@ __all__ = [
     "GenerativeModel",
     "Initialiser",
     "Logit",
+    "Mixture",
     "RunningNorm",
     "Standardise",
     "Transform",
+    "VariationalMixture",
     "Whiten",
     "discriminator_loss",
     "entropy_bonus",

@@ -18,9 +18,9 @@ CPU_ROWS = 1024  # rows worked on at once: their temporaries stay in the cache
 DEVICE_ROWS = 65536  # elsewhere few large steps are faster
 
 
-def chunks(x: Tensor) -> Iterator[slice]:
-    """Slices of rows of a size that suits the device."""
-    size = CPU_ROWS if x.device.type == "cpu" else DEVICE_ROWS
+def chunks(x: Tensor, times: int = 1) -> Iterator[slice]:
+    """Slices of rows of a size that suits the device, or some times that size."""
+    size = times * (CPU_ROWS if x.device.type == "cpu" else DEVICE_ROWS)
     return (slice(start, start + size) for start in range(0, len(x), size))
 
 

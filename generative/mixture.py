@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import torch
 
-from generative.chain import describe, from_description
 from generative.data import Data, check_positive
 from generative.em import Climb, Prepared, Report
 from generative.gaussians import Covariance, Gaussians
@@ -71,20 +70,12 @@ class GaussianMixture(Mixture):
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON."""
-        return {
-            "components": self.components,
-            "covariance": self.covariance,
-            "preprocessing": describe(self.preprocessing),
+        return super().settings() | {
             "regularisation": self.regularisation,
             "iterations": self.iterations,
             "tolerance": self.tolerance,
             "restarts": self.restarts,
         }
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """An unfitted mixture from what :meth:`settings` returned."""
-        return cls(**{**settings, "preprocessing": from_description(settings["preprocessing"])})
 
     @torch.no_grad()
     def fit(
@@ -93,7 +84,7 @@ class GaussianMixture(Mixture):
         *,
         mask: Data | None = None,
         weights: Data | None = None,
-        start: GaussianMixture | None = None,
+        start: Mixture | None = None,
         generator: torch.Generator | None = None,
         report: Report | None = None,
     ) -> Self:
@@ -135,7 +126,7 @@ class GaussianMixture(Mixture):
         moments = data.kmeans(self.components, self.covariance, generator)
         return moments.maximise(self.regularisation)
 
-    def _as_start(self, start: GaussianMixture, data: Prepared) -> Gaussians:
+    def _as_start(self, start: Mixture, data: Prepared) -> Gaussians:
         given, width = start.gaussians.to(data.x), data.x.shape[1]
         if given.kind != self.covariance or given.means.shape != (self.components, width):
             raise ValueError(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Self, get_args
+from typing import Any, Self, get_args
 
 import torch
 from torch import Tensor
 
+from generative.chain import describe, from_description
 from generative.data import Data, check_mask, check_positive, rows, wide
 from generative.gaussians import Covariance, Gaussians, log_joint, whiteners_of
 from generative.missing import complete, hidden_part
@@ -50,15 +51,14 @@ class Mixture(GenerativeModel):
         for name in ("weights", "means", "whiteners"):
             self.new_buffer(name)
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         weights: Tensor,
         means: Tensor,
         covariances: Tensor,
         covariance: Covariance = "full",
         preprocessing: Transform | None = None,
-    ) -> Self:
+    ) -> Mixture:
         """A mixture with given parameters.
 
         Args:
@@ -71,8 +71,8 @@ class Mixture(GenerativeModel):
         Raises:
             ValueError: if a shape does not fit or a covariance is not positive definite.
 
-        >>> from generative import GaussianMixture
-        >>> GaussianMixture.of(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None]).log_prob(
+        >>> from generative import Mixture
+        >>> Mixture.of(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None]).log_prob(
         ...     torch.zeros(1, 2))
         tensor([-1.8379])
         """
@@ -84,10 +84,23 @@ class Mixture(GenerativeModel):
                 f"covariances {tuple(covariances.shape)}; expected ({k},), (K, D) and "
                 f"{shapes[covariance]}."
             )
-        model = cls(k, covariance, preprocessing=preprocessing)
+        model = Mixture(k, covariance, preprocessing=preprocessing)
         whiteners = whiteners_of(wide(covariances), covariance, 0.0).to(means)
         model._take(Gaussians(weights / weights.sum(), means, whiteners, covariance))
         return model
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON."""
+        return {
+            "components": self.components,
+            "covariance": self.covariance,
+            "preprocessing": describe(self.preprocessing),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """An unfitted mixture from what :meth:`settings` returned."""
+        return cls(**{**settings, "preprocessing": from_description(settings["preprocessing"])})
 
     @property
     def fitted(self) -> bool:
@@ -156,7 +169,7 @@ class Mixture(GenerativeModel):
         return torch.where(observed, data, self.preprocessing.inverse(whole))
 
     @torch.no_grad()
-    def condition(self, x: Data, mask: Data) -> Self:
+    def condition(self, x: Data, mask: Data) -> Mixture:
         """The mixture p(hidden | observed) of the dimensions where the mask is False.
 
         Args:
@@ -169,8 +182,8 @@ class Mixture(GenerativeModel):
         Raises:
             ValueError: if nothing is hidden or observed, or the preprocessing mixes dimensions.
 
-        >>> from generative import GaussianMixture
-        >>> joint = GaussianMixture.of(
+        >>> from generative import Mixture
+        >>> joint = Mixture.of(
         ...     torch.ones(1), torch.zeros(1, 2), torch.tensor([[[1.0, 0.8], [0.8, 1.0]]]))
         >>> given = joint.condition(torch.tensor([2.0, 0.0]), torch.tensor([True, False]))
         >>> given.means, given.covariances()
@@ -186,7 +199,7 @@ class Mixture(GenerativeModel):
             raise ValueError("condition was given a mask that hides nothing that varies.")
         weights, means, covariances = hidden_part(self.gaussians, y, here)
         rest = self.preprocessing.restrict(~observed)
-        return self.of(weights, means, covariances, preprocessing=rest)
+        return Mixture.of(weights, means, covariances, preprocessing=rest)
 
     def covariances(self) -> Tensor:
         """Covariance matrices (K, D, D) after preprocessing, whatever their kind."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from generative.data import wide
-from generative.gaussians import Covariance, Gaussians, chunks, whiteners_of
+from generative.gaussians import Covariance, Gaussians, chunks, log_joint, whiteners_of
 
 
 @dataclass
@@ -47,16 +47,20 @@ class Moments:
         self.count += wide(shares).sum(0)
         for k, centre in enumerate(self.centres):
             rows, share, about = _that_count(x, shares[:, k], centre)
-            root = share.sqrt()[:, None]
-            scaled = (rows - about) * root
-            self.first[k] += (root.mT @ scaled)[0]
-            match self.kind:
-                case "full":
-                    self.second[k] += scaled.mT @ scaled
-                case "tied":
-                    self.second += scaled.mT @ scaled
-                case _:
-                    self.second[k] += scaled.square().sum(0)
+            for part in chunks(rows):
+                root = share[part].sqrt()
+                self._add_scaled(k, (rows[part] - about) * root[:, None], root)
+
+    def _add_scaled(self, k: int, scaled: Tensor, root: Tensor) -> None:
+        """Add gaps to a centre, scaled by the roots of their shares."""
+        self.first[k] += root @ scaled
+        match self.kind:
+            case "full":
+                self.second[k] += scaled.mT @ scaled
+            case "tied":
+                self.second += scaled.mT @ scaled
+            case _:
+                self.second[k] += scaled.square().sum(0)
 
     def fit(self, regularisation: float) -> tuple[Tensor, Tensor, Tensor]:
         """Counts (K,), means (K, D) and covariances that fit best, in float64.
@@ -107,8 +111,8 @@ def expect(x: Tensor, weights: Tensor, mixture: Gaussians) -> tuple[Moments, flo
     """
     moments = Moments.zero(mixture.means, mixture.kind)
     total = moments.count.new_zeros(())
-    for part in chunks(x):
-        joint = mixture.log_joint(x[part])
+    for part in chunks(x, times=16):  # the more rows, the more each component has of them
+        joint = log_joint(mixture, x[part])
         evidence = joint.logsumexp(1, keepdim=True)
         total += (wide(evidence[:, 0]) * weights[part]).sum()
         moments.add(x[part], (joint - evidence).exp() * weights[part, None])
@@ -123,7 +127,7 @@ def _that_count(x: Tensor, share: Tensor, centre: Tensor) -> tuple[Tensor, Tenso
     has no variance in some directions but the regularisation, which float32 would drown.
     """
     matters = (share > torch.finfo(share.dtype).eps ** 2 * share.max()).nonzero()[:, 0]
-    if 2 * len(matters) > len(x):
+    if 4 * len(matters) > len(x):
         return x, share, centre
     return wide(x[matters]), wide(share[matters]), wide(centre)
 
