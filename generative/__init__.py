@@ -1,6 +1,7 @@
 """Generative models and the machinery they share.
 
-Families share the verbs of :class:`GenerativeModel`; so far Gaussian mixtures. Beside them:
+Families share the verbs of :class:`GenerativeModel`; so far Gaussian mixtures, by
+expectation-maximisation or variational inference, and Bayes classifiers. Beside them:
 preprocessing with log-determinants, multilayer perceptrons, adversarial losses and penalties on
 logits, and a running normaliser. Everywhere the real data is label 1 and a high logit means "real".
 
@@ -24,10 +25,11 @@ from generative.adversarial import (
     r1_penalty,
 )
 from generative.archive import ArchiveError
+from generative.bayes import BayesClassifier
 from generative.chain import Chain
 from generative.mixture import GaussianMixture
 from generative.mixture_base import Mixture
-from generative.model import GenerativeModel
+from generative.model import DensityModel, GenerativeModel
 from generative.nets import Initialiser, mlp
 from generative.normaliser import RunningNorm
 from generative.pixels import Binarise, Dequantise, Logit
@@ -38,8 +40,10 @@ from generative.variational import VariationalMixture
 __all__ = [
     "AdversarialLoss",
     "ArchiveError",
+    "BayesClassifier",
     "Binarise",
     "Chain",
+    "DensityModel",
     "Dequantise",
     "DropConstant",
     "GaussianMixture",

@@ -12,11 +12,11 @@ from generative.chain import describe, from_description
 from generative.data import Data, check_mask, check_positive, rows, wide
 from generative.gaussians import Covariance, Gaussians, log_joint, whiteners_of
 from generative.missing import complete, hidden_part
-from generative.model import GenerativeModel
+from generative.model import DensityModel
 from generative.transform import Transform
 
 
-class Mixture(GenerativeModel):
+class Mixture(DensityModel):
     """A weighted sum of Gaussians, p(x) = Σ_k w_k N(x; μ_k, Σ_k), behind a preprocessing.
 
     Where preprocessing is given, ``log_prob``, ``sample``, ``impute`` and ``condition`` speak in
@@ -114,18 +114,16 @@ class Mixture(GenerativeModel):
         return Gaussians(self.weights, self.means, self.whiteners, self.covariance)
 
     def _take(self, mixture: Gaussians) -> None:
-        self.weights, self.means = mixture.weights, mixture.means
-        self.whiteners = mixture.whiteners
+        """Hold these; in plain memory order, as a file does, to round alike when loaded."""
+        self.weights = mixture.weights.contiguous()
+        self.means = mixture.means.contiguous()
+        self.whiteners = mixture.whiteners.contiguous()
 
     def log_prob(self, x: Data) -> Tensor:
         """Log-density (B,) of rows (B, D), in nats and in units of the data."""
         y, log_det = self.preprocessing(self._rows(x))
         density: Tensor = log_joint(self.gaussians, y).logsumexp(1) + log_det
         return density
-
-    def energy(self, x: Data) -> Tensor:
-        """Minus the log-density (B,)."""
-        return -self.log_prob(x)
 
     def responsibilities(self, x: Data) -> Tensor:
         """Probability of each component given each row (B, K)."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from generative import archive
 from generative.archive import ArchiveError
+from generative.data import Data
 
 FORMAT = 1
 
@@ -50,9 +51,13 @@ class GenerativeModel(Stateful):
     latent variables. Data are tensors or numpy arrays; randomness comes from explicit generators.
     """
 
-    def fit(self, x: Any) -> Self:
-        """Learn from data; families add arguments."""
-        raise NotImplementedError
+    def fit(self, x: Data, *, generator: torch.Generator | None = None) -> Self:
+        """Learn from rows, with a source of randomness; families add arguments.
+
+        Raises:
+            ValueError: if there is nothing to fit, or the data cannot be used.
+        """
+        raise ValueError(f"A {type(self).__name__} has nothing to fit; use a family that has.")
 
     @property
     def fitted(self) -> bool:
@@ -140,6 +145,18 @@ class GenerativeModel(Stateful):
                 f"{path} does not fit {cls.__name__} ({reason}); fit the model again."
             ) from error
         return model
+
+
+class DensityModel(GenerativeModel):
+    """A model with an exact density."""
+
+    def log_prob(self, x: Data) -> Tensor:
+        """Log-density (B,) of rows, in nats and in units of the data."""
+        raise NotImplementedError
+
+    def energy(self, x: Data) -> Tensor:
+        """Minus the log-density (B,)."""
+        return -self.log_prob(x)
 
 
 def _grow_buffers(
