@@ -25,6 +25,7 @@ from gail.cli.console import complain
 from gail.cli.data import Convert, Inspect, Validate
 from gail.cli.doctor import Doctor
 from gail.cli.evaluate import Evaluate
+from gail.cli.generate import Generate
 from gail.cli.render import Render
 from gail.cli.train import Train
 from gail.errors import DivergenceError, GailError
@@ -94,6 +95,7 @@ def parse(words: Sequence[str]) -> Any:
         | Annotated[Render, subcommand("render")]
         | Annotated[Collect, subcommand("collect")]
         | Annotated[Data, subcommand("data")]
+        | Annotated[Generate, subcommand("generate")]
         | Annotated[Doctor, subcommand("doctor")]
     )
     told = io.StringIO()
