@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from generative.archive import ArchiveError
+from generative.chain import describe, from_description
 from generative.data import Data, check_positive, rows
 from generative.mixture import GaussianMixture
 from generative.model import DensityModel
+from generative.transform import Transform
 
 
 class BayesClassifier(DensityModel):
@@ -33,12 +35,16 @@ class BayesClassifier(DensityModel):
 
     prior: Tensor
 
-    def __init__(self, family: DensityModel, classes: int) -> None:
+    def __init__(
+        self, family: DensityModel, classes: int, *, preprocessing: Transform | None = None
+    ) -> None:
         """Choose the family.
 
         Args:
             family: an unfitted model, of which each class gets a copy.
             classes: C; labels are 0 to C - 1.
+            preprocessing: fitted to all rows and applied before any class. What drops dimensions
+                belongs here: classes that dropped different ones could not be compared.
 
         Raises:
             ValueError: if the family has no density or ``classes`` is not positive.
@@ -51,6 +57,7 @@ class BayesClassifier(DensityModel):
                 "density; give a model with log_prob, such as GaussianMixture()."
             )
         self.classes = classes
+        self.preprocessing = Transform() if preprocessing is None else preprocessing
         self.models = nn.ModuleList(copy.deepcopy(family) for _ in range(classes))
         self.new_buffer("prior")
 
@@ -61,6 +68,7 @@ class BayesClassifier(DensityModel):
             "classes": self.classes,
             "family": type(family).__name__,
             "family_settings": family.settings(),
+            "preprocessing": describe(self.preprocessing),
         }
 
     @classmethod
@@ -89,7 +97,11 @@ class BayesClassifier(DensityModel):
             )
 
         def make(settings: dict[str, Any]) -> BayesClassifier:
-            return cls(family.from_settings(settings["family_settings"]), settings["classes"])
+            return cls(
+                family.from_settings(settings["family_settings"]),
+                settings["classes"],
+                preprocessing=from_description(settings["preprocessing"]),
+            )
 
         return cls._restore(path, make, settings, state).to(device)
 
@@ -100,13 +112,13 @@ class BayesClassifier(DensityModel):
 
     @torch.no_grad()
     def fit(
-        self, x: Data, y: Data | None = None, *, generator: torch.Generator | None = None
+        self, x: Data, labels: Data | None = None, *, generator: torch.Generator | None = None
     ) -> Self:
         """Fit a model to the rows of each class, and p(y) to their numbers.
 
         Args:
             x: rows (N, D).
-            y: labels (N,), whole numbers from 0 to C - 1, each at least once.
+            labels: (N,), whole numbers from 0 to C - 1, each at least once.
             generator: source of randomness.
 
         Returns:
@@ -116,27 +128,31 @@ class BayesClassifier(DensityModel):
             ValueError: if labels are wrong, or a class cannot be fitted, which is named.
         """
         data = rows(x)
-        labels = self._labels(y, data)
-        count = labels.bincount(minlength=self.classes)
+        which = self._labels(labels, data)
+        count = which.bincount(minlength=self.classes)
+        if (count == 0).any():
+            raise ValueError(f"Class {int(count.argmin())} has no rows; each class needs some.")
+        preprocessing = copy.deepcopy(self.preprocessing).to(data.device).fit(data)
+        y, _ = preprocessing(data, generator)
         fitted = []
         for label, model in enumerate(self._each()):
-            if count[label] == 0:
-                raise ValueError(f"Class {label} has no rows; each class needs some.")
-            try:
-                part = copy.deepcopy(model).fit(data[labels == label], generator=generator)
-            except ValueError as error:
-                raise ValueError(
-                    f"Class {label} cannot be fitted to its {int(count[label])} rows: {error}"
-                ) from error
-            fitted.append(part)
-        self.models = nn.ModuleList(fitted)
+            part = y[which == label]
+            fitted.append(_fit_class(label, copy.deepcopy(model), part, generator))
+        self.models, self.preprocessing = nn.ModuleList(fitted), preprocessing
         self.prior = (count / count.sum()).to(data)
         return self
+
+    @property
+    def width(self) -> int:
+        """Over how many dimensions the density is."""
+        return self._each()[0].width
 
     def log_joint(self, x: Data) -> Tensor:
         """log p(x, y) for each class (B, C)."""
         self.check_fitted()
-        columns = [model.log_prob(x) for model in self._each()]
+        features = self.preprocessing.inverse(self.prior.new_zeros(1, self.width)).shape[1]
+        y, log_det = self.preprocessing(rows(x, features=features, like=self.prior))
+        columns = [model.log_prob(y) + log_det for model in self._each()]
         return torch.stack(columns, 1) + self.prior.log()
 
     def log_prob(self, x: Data) -> Tensor:
@@ -179,11 +195,11 @@ class BayesClassifier(DensityModel):
         self.check_fitted()
         if not 0 <= label < self.classes:
             raise ValueError(f"There is no class {label}; expected 0 to {self.classes - 1}.")
-        return self._each()[label].sample(n, generator)
+        return self.preprocessing.inverse(self._each()[label].sample(n, generator))
 
     def _labels(self, y: Data | None, data: Tensor) -> Tensor:
         if y is None:
-            raise ValueError("BayesClassifier was given no labels; call fit(x, y).")
+            raise ValueError("BayesClassifier was given no labels; call fit(x, labels).")
         labels = torch.as_tensor(y).to(data.device)
         if labels.shape != (len(data),) or labels.is_floating_point():
             raise ValueError(
@@ -199,3 +215,24 @@ class BayesClassifier(DensityModel):
 
     def _each(self) -> list[DensityModel]:
         return [model for model in self.models if isinstance(model, DensityModel)]
+
+
+def _fit_class(
+    label: int, model: DensityModel, x: Tensor, generator: torch.Generator | None
+) -> DensityModel:
+    """The model of one class.
+
+    Raises:
+        ValueError: if it cannot be fitted, or drops dimensions.
+    """
+    try:
+        model.fit(x, generator=generator)
+    except ValueError as error:
+        raise ValueError(f"Class {label} cannot be fitted to its {len(x)} rows: {error}") from error
+    if model.width != x.shape[1]:
+        raise ValueError(
+            f"The model of class {label} keeps {model.width} of {x.shape[1]} dimensions, so its "
+            "density cannot be compared with other classes'; give what drops dimensions to "
+            "BayesClassifier as preprocessing."
+        )
+    return model

@@ -108,6 +108,11 @@ class Mixture(DensityModel):
         return self.weights.numel() > 0
 
     @property
+    def width(self) -> int:
+        """Over how many dimensions the density is."""
+        return self.gaussians.means.shape[1]
+
+    @property
     def gaussians(self) -> Gaussians:
         """The present components, after preprocessing."""
         self.check_fitted()

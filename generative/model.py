@@ -150,6 +150,11 @@ class GenerativeModel(Stateful):
 class DensityModel(GenerativeModel):
     """A model with an exact density."""
 
+    @property
+    def width(self) -> int:
+        """Over how many dimensions the density is, fewer than the data have if some are dropped."""
+        raise NotImplementedError
+
     def log_prob(self, x: Data) -> Tensor:
         """Log-density (B,) of rows, in nats and in units of the data."""
         raise NotImplementedError

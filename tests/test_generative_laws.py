@@ -58,6 +58,9 @@ FAMILIES: dict[str, Callable[[], GenerativeModel]] = {
     "dirichlet process": lambda: VariationalMixture(6),
     "dirichlet": lambda: VariationalMixture(6, "dirichlet", preprocessing=Standardise()),
     "bayes": classifier,
+    "bayes, whitened": lambda: BayesClassifier(
+        GaussianMixture(2), 3, preprocessing=Chain(DropConstant(), Whiten())
+    ),
     "given": given_parameters,
 }
 DENSITIES = [name for name, make in FAMILIES.items() if isinstance(make(), DensityModel)]

@@ -100,6 +100,12 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: BayesClassifier(gmm(), 2).fit(X, (torch.arange(50) == 3).long()),
         "Class 1 cannot be fitted to its 1 rows: 1 rows were given for 2",
     ),
+    "classes that drop dimensions": (
+        lambda: BayesClassifier(GaussianMixture(preprocessing=DropConstant()), 2).fit(
+            torch.cat([X, Y[:, None]], 1), Y
+        ),
+        "model of class 0 keeps 3 of 4 dimensions",
+    ),
     "no density": (lambda: BayesClassifier(GenerativeModel(), 2), "no exact density"),  # type: ignore[arg-type]
     "nothing to fit": (lambda: Mixture(2).fit(X), "nothing to fit"),
 }
