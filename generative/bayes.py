@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from generative.archive import ArchiveError
 from generative.chain import describe, from_description
-from generative.data import Data, check_positive, rows
+from generative.data import Data, as_tensor, check_positive, rows
 from generative.mixture import GaussianMixture
 from generative.model import DensityModel
 from generative.transform import Transform
@@ -200,7 +200,7 @@ class BayesClassifier(DensityModel):
     def _labels(self, y: Data | None, data: Tensor) -> Tensor:
         if y is None:
             raise ValueError("BayesClassifier was given no labels; call fit(x, labels).")
-        labels = torch.as_tensor(y).to(data.device)
+        labels = as_tensor(y, "The array of labels").to(data.device)
         if labels.shape != (len(data),) or labels.is_floating_point():
             raise ValueError(
                 f"The labels have the shape {tuple(labels.shape)} and hold {labels.dtype}; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,7 +23,8 @@ def rows(
     """Vectors (B, D) as a floating tensor, checked.
 
     Args:
-        x: a tensor or array (B, D). Integers and booleans become the default float.
+        x: a tensor or array (B, D). What is neither float32 nor float64 becomes the default
+            float.
         name: what the sentences call it.
         features: the D that is expected, if it is known.
         like: take device and precision from this tensor.
@@ -41,13 +43,13 @@ def rows(
     Traceback (most recent call last):
     ValueError: x is nan at row 1, column 1 (1 value of 4 is not finite); remove such rows, or ...
     """
-    x = torch.as_tensor(x)
+    x = as_tensor(x, name)
     if x.dim() != 2 or 0 in x.shape or (features is not None and x.shape[1] != features):
         width = "D" if features is None else str(features)
         raise ValueError(
             f"{name} has the shape {tuple(x.shape)}; expected vectors in rows, (B, {width})."
         )
-    if not x.is_floating_point():
+    if x.dtype not in (torch.float32, torch.float64):  # halves are too coarse to sum in
         x = x.to(torch.get_default_dtype())
     if like is not None:
         x = x.to(like)
@@ -55,6 +57,20 @@ def rows(
         x = torch.where(mask.to(x.device), x, 0.0)
     check_finite(x, name)
     return x
+
+
+def as_tensor(x: Data, name: str = "x") -> Tensor:
+    """A tensor of the same numbers, without a copy where memory can be shared.
+
+    Raises:
+        ValueError: if these are no real numbers.
+    """
+    if isinstance(x, np.ndarray):
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"{name} holds {x.dtype}; expected real numbers.")
+        if not x.flags.writeable or min(x.strides, default=0) < 0:
+            x = x.copy()  # torch shares neither of these
+    return torch.as_tensor(x)
 
 
 def check_finite(x: Tensor, name: str = "x") -> None:
@@ -87,7 +103,7 @@ def check_mask(mask: Data, x: Data) -> Tensor:
     Raises:
         ValueError: if the mask is not boolean, has another shape, or a row has nothing observed.
     """
-    mask = torch.as_tensor(mask)
+    mask = as_tensor(mask, "The mask")
     if mask.dtype != torch.bool:
         raise ValueError(
             f"The mask holds {mask.dtype}; expected booleans, True where a value is observed."
@@ -113,7 +129,7 @@ def check_weights(weights: Data | None, x: Tensor) -> Tensor:
     """
     if weights is None:
         return x.new_ones(len(x))
-    weights = torch.as_tensor(weights).to(x)
+    weights = as_tensor(weights, "The array of sample weights").to(x)
     if weights.shape != (len(x),):
         raise ValueError(
             f"The sample weights have the shape {tuple(weights.shape)}; expected ({len(x)},), "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from generative.data import Data, check_mask, check_weights, rows, wide
+from generative.data import Data, as_tensor, check_mask, check_weights, rows, wide
 from generative.gaussians import Covariance, Gaussians, chunks
 from generative.missing import expect_missing
 from generative.moments import Moments, expect
@@ -52,8 +52,8 @@ class Prepared:
         Raises:
             ValueError: if the data cannot be used, or are fewer rows than components.
         """
-        observed = None if mask is None else check_mask(mask, x).to(torch.as_tensor(x).device)
-        data = rows(x, mask=observed)
+        data = rows(x, mask=None if mask is None else check_mask(mask, x))
+        observed = None if mask is None else as_tensor(mask).to(data.device)
         share = check_weights(weights, data)
         count = int((share > 0).sum())
         if count < components:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from generative.chain import describe, from_description
-from generative.data import Data, check_mask, check_positive, rows, wide
+from generative.data import Data, as_tensor, check_mask, check_positive, rows, wide
 from generative.gaussians import Covariance, Gaussians, log_joint, whiteners_of
 from generative.missing import complete, hidden_part
 from generative.model import DensityModel
@@ -192,7 +192,7 @@ class Mixture(DensityModel):
         >>> given.means, given.covariances()
         (tensor([[1.6000]]), tensor([[[0.3600]]]))
         """
-        row, seen = torch.as_tensor(x)[None], torch.as_tensor(mask)[None]
+        row, seen = as_tensor(x)[None], as_tensor(mask)[None]
         observed = check_mask(seen, row)
         self.preprocessing.check_elementwise("condition")
         y, _ = self.preprocessing(self._rows(row, observed))

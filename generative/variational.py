@@ -216,7 +216,8 @@ class Ascent:
         entropy = mean_evidence * rows - _expected_score(scores, moments)
         sums = ordered(Sums.of(moments, self.prior.origin))
         bound = self.prior.evidence(sums).sum() + self.weights.evidence(sums.count) + entropy
-        return sums[sums.count >= 1], float(bound) / rows
+        least = sums.count[0].clamp(max=1)  # the largest stays, however little weight it holds
+        return sums[sums.count >= least], float(bound) / rows
 
     def merge(self, sums: Sums) -> Sums | None:
         """Sums after the merges that raise the bound, if there are any."""

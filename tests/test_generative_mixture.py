@@ -197,6 +197,20 @@ def test_numpy_goes_in() -> None:
     model = GaussianMixture(2).fit(x, generator=generator())
     assert model.means.dtype == torch.float64
     assert model.log_prob(x).shape == (60,)
+    backwards = x[::-1]
+    backwards.flags.writeable = False
+    assert torch.equal(model.log_prob(backwards), model.log_prob(x).flip(0))
+    assert model.impute(x[:3], np.array([[True, False]] * 3)).shape == (3, 2)
+    assert GaussianMixture(2).fit(x.astype(np.float16)).means.dtype == torch.float32
+
+
+def test_far_from_the_origin_float32_is_as_good() -> None:
+    x = clusters(500, 4, 3).float().double()  # whole multiples of what is left at 1,000
+    x = (x * 1024).round() / 1024
+    far = (x + 1000).float()
+    near = GaussianMixture(3).fit(x, generator=generator())
+    moved = GaussianMixture(3).fit(far, generator=generator())
+    assert torch.allclose(moved.log_prob(far).double(), near.log_prob(x), atol=2e-2)
 
 
 @pytest.mark.parametrize("prior", ["dirichlet process", "dirichlet"])
@@ -212,3 +226,17 @@ def test_variational_mixtures_keep_one_gaussian_whole() -> None:
     x = torch.randn(1000, 20, generator=generator())
     model = VariationalMixture(8, preprocessing=Whiten()).fit(x, generator=generator())
     assert model.alive == 1
+
+
+@pytest.mark.parametrize("prior", ["dirichlet process", "dirichlet"])
+def test_variational_mixtures_weigh_rows(prior: Any) -> None:
+    x = clusters(300, 3, 3)
+    twice = VariationalMixture(6, prior).fit(
+        x, weights=torch.full((300,), 2), generator=generator()
+    )
+    both = VariationalMixture(6, prior).fit(x.repeat(2, 1), generator=generator())
+    assert twice.alive == both.alive
+    assert torch.allclose(twice.log_prob(x).mean(), both.log_prob(x).mean(), atol=0.02)
+    hardly = VariationalMixture(6, prior).fit(x, weights=torch.full((300,), 1e-4))
+    assert hardly.alive == 1
+    assert VariationalMixture(1, prior).fit(x).alive == 1

@@ -55,6 +55,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "nan": (lambda: gmm().fit(changed(X, 7, 2, np.nan)), "x is nan at row 7, column 2"),
     "inf": (lambda: gmm().fit(changed(X, 0, 1, np.inf)), "x is inf at row 0, column 1"),
     "nan in numpy": (lambda: gmm().fit(np.array([[1.0, np.nan]])), "row 0, column 1"),
+    "words": (lambda: gmm().fit(np.array([["a", "b"]])), "expected real numbers"),
     "few rows": (lambda: gmm(51).fit(X), "50 rows were given for 51 components"),
     "few rows, variational": (lambda: VariationalMixture(51).fit(X), "50 rows .* 51 components"),
     "no rows": (lambda: gmm().fit(X[:0]), r"shape \(0, 3\)"),
