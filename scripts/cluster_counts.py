@@ -1,6 +1,6 @@
 """How many clusters variational mixtures find where the truth is known, beside scikit-learn's.
 
-    python scripts/cluster_counts.py --out benchmarks/cluster-counts.json
+    python scripts/cluster_counts.py --out benchmarks/generative/cluster-counts.json
 
 Well-separated correlated Gaussians from a fixed seed; both start from more components than there
 are clusters. A component of scikit-learn's counts as alive if it holds at least one row.

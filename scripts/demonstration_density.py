@@ -1,6 +1,6 @@
 """How well mixtures of more and more Gaussians explain demonstrations, and how fast they tell.
 
-    python scripts/demonstration_density.py --out benchmarks/ant-density.json
+    python scripts/demonstration_density.py --out benchmarks/generative/ant-density.json
 
 State and action of each step are one row. Constant dimensions are dropped and the rest whitened,
 on the episodes fitted to; the log-density is that of episodes held out, in units of the data.

@@ -2,7 +2,7 @@
 
 Both start from the same parameters on the same data in the same run, in turns, on a quiet machine:
 
-    python scripts/gmm_speed.py --out benchmarks/gmm-speed.json
+    python scripts/gmm_speed.py --out benchmarks/generative/gmm-speed.json
 
 A step is the difference between a fit of 1 + steps steps and one of 1, so that checks and
 conversions of the data, done once a fit, do not count on either side.
