@@ -8,35 +8,18 @@ same file with optimisers, statistics, replay, generators and the simulation bes
 from __future__ import annotations
 
 import json
-import struct
-import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from gail.errors import CheckpointError
-from gail.files import check_zip_directory, replacing_file
+from generative import archive
 
 FORMAT = 1
 PACKAGES = ("generative-imitation", "torch", "gymnasium", "mujoco", "stable-baselines3", "numpy")
-
-# What reading a damaged file can raise: zipfile's own errors among them.
-UNREADABLE = (
-    zipfile.BadZipFile,
-    SafetensorError,
-    struct.error,
-    KeyError,
-    ValueError,
-    EOFError,
-    OSError,
-    RuntimeError,
-)
 
 
 def write(path: Path, metadata: dict[str, Any], sections: dict[str, dict[str, Tensor]]) -> None:
@@ -48,14 +31,9 @@ def write(path: Path, metadata: dict[str, Any], sections: dict[str, dict[str, Te
         sections: tensors by section and name.
 
     Raises:
-        OSError: if the folder cannot be written to.
+        FileError: if the folder cannot be written to.
     """
-    metadata = {"format": FORMAT, "versions": versions(), **metadata}
-    with replacing_file(path) as handle, zipfile.ZipFile(handle, "w") as archive:
-        archive.writestr("metadata.json", json.dumps(metadata, indent=1))
-        for section, tensors in sections.items():
-            cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            archive.writestr(f"{section}.safetensors", save_tensors(cpu))
+    archive.write(path, {"format": FORMAT, "versions": versions(), **metadata}, sections)
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
@@ -64,22 +42,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
     Raises:
         CheckpointError: if there is no such file, or it is damaged or of another kind.
     """
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}; give the path of a saved model.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            check_zip_directory(archive, path)
-            metadata = json.loads(archive.read("metadata.json"))
-            sections = {
-                Path(name).stem: load_tensors(archive.read(name))
-                for name in archive.namelist()
-                if name.endswith(".safetensors")
-            }
-    except UNREADABLE as error:
-        raise CheckpointError(
-            f"{path} is damaged or was not saved by this project ({error}); "
-            "use an earlier checkpoint, or train again."
-        ) from error
+        metadata, sections = archive.read(path)
+    except archive.ArchiveError as error:
+        raise CheckpointError(str(error)) from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} has file format {metadata.get('format')!r} and this version reads {FORMAT}; "

@@ -8,7 +8,7 @@ from pathlib import Path
 from stable_baselines3.common.logger import CSVOutputFormat, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
-from gail.files import replacing_file
+from generative.files import replacing_file
 
 STEP = "time/total_timesteps"
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from gail import formats_imitation, formats_minari, formats_plain
 from gail.episodes import AnyPath, Recording, flat_arrays
 from gail.errors import DemonstrationError
-from gail.files import check_zip_directory, replacing_file
+from generative.files import check_zip_directory, replacing_file
 
 # A checkout keeps the shipped data beside the package, a wheel inside it.
 _SHIPPED_FOLDERS = (

@@ -23,7 +23,7 @@ import numpy as np
 
 from gail.episodes import AnyPath, Episode, Recording, guess_terminated
 from gail.errors import DemonstrationError
-from gail.files import replacing_folder
+from generative.files import replacing_folder
 
 _log = logging.getLogger("gail")
 _MARK = "dataset_info.json"

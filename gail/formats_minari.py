@@ -23,7 +23,7 @@ from gymnasium import spaces
 
 from gail.episodes import AnyPath, Episode, Recording
 from gail.errors import DemonstrationError
-from gail.files import replacing_folder
+from generative.files import replacing_folder
 
 _ID = re.compile(r"[-_\w/]*[-_\w]+-v\d+")
 MAIN_FILE = "main_data.hdf5"

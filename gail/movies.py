@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from gail.files import replacing_file
 from gail.gl import RenderingError
+from generative.files import replacing_file
 
 Picture = NDArray[np.uint8]  # (height, width, 3)
 

@@ -21,12 +21,12 @@ from envs.checks import check_seed
 from gail import movies
 from gail.demonstrations import Demonstrations
 from gail.episodes import Episode
-from gail.files import require_writable
 from gail.film import Film
 from gail.gl import RenderingError
 from gail.movies import Picture
 from gail.painters import Painter, stage
 from gail.playing import Policy, make
+from generative.files import require_writable
 
 __all__ = ["Film", "RenderingError", "can_show", "record"]
 

@@ -27,7 +27,7 @@ from stable_baselines3.common.logger import Logger
 
 from gail import checkpoint, curves
 from gail.errors import GailError
-from gail.files import replacing_file
+from generative.files import replacing_file
 
 KEPT_CHECKPOINTS = 3
 

@@ -1,7 +1,9 @@
 """Generative models and the machinery they share.
 
-So far: multilayer perceptrons, adversarial losses and penalties on logits, and a running
-normaliser. Everywhere the real data is label 1 and a high logit means "real".
+Families share the verbs of :class:`GenerativeModel`; so far Gaussian mixtures, by
+expectation-maximisation or variational inference, and Bayes classifiers. Beside them:
+preprocessing with log-determinants, multilayer perceptrons, adversarial losses and penalties on
+logits, and a running normaliser. Everywhere the real data is label 1 and a high logit means "real".
 
 >>> import torch
 >>> net = mlp(3, [32, 32], 1)
@@ -22,13 +24,38 @@ from generative.adversarial import (
     logit_penalty,
     r1_penalty,
 )
+from generative.archive import ArchiveError
+from generative.bayes import BayesClassifier
+from generative.chain import Chain
+from generative.mixture import GaussianMixture
+from generative.mixture_base import Mixture
+from generative.model import DensityModel, GenerativeModel
 from generative.nets import Initialiser, mlp
 from generative.normaliser import RunningNorm
+from generative.pixels import Binarise, Dequantise, Logit
+from generative.preprocessing import DropConstant, Standardise, Whiten
+from generative.transform import Transform
+from generative.variational import VariationalMixture
 
 __all__ = [
     "AdversarialLoss",
+    "ArchiveError",
+    "BayesClassifier",
+    "Binarise",
+    "Chain",
+    "DensityModel",
+    "Dequantise",
+    "DropConstant",
+    "GaussianMixture",
+    "GenerativeModel",
     "Initialiser",
+    "Logit",
+    "Mixture",
     "RunningNorm",
+    "Standardise",
+    "Transform",
+    "VariationalMixture",
+    "Whiten",
     "discriminator_loss",
     "entropy_bonus",
     "generator_loss",

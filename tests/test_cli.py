@@ -81,7 +81,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "render", "collect", "data", "data convert", "doctor"]
+    "command",
+    ["train", "evaluate", "render", "collect", "data", "data convert", "doctor", "generate"],
 )
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

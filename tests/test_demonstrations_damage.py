@@ -14,8 +14,8 @@ import pytest
 from known_episodes import known_arrays, known_demonstrations, refused
 
 from gail.demonstrations import Demonstrations
-from gail.errors import DemonstrationError, GailError
-from gail.files import replacing_file
+from gail.errors import DemonstrationError
+from generative.files import FileError, replacing_file
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -148,7 +148,7 @@ def test_missing_minari_is_named_when_writing(
 @pytest.mark.parametrize("method", ["save", "to_imitation", "to_minari"])
 def test_places_that_cannot_be_written(method: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(GailError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         getattr(known_demonstrations(), method)(tmp_path / "file" / "data-v0")
 
 

@@ -15,7 +15,8 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage
 
 from gail.demonstrations import Demonstrations, Episode
-from gail.errors import DemonstrationError, GailError
+from gail.errors import DemonstrationError
+from generative.files import FileError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EPISODES = known_episodes()
@@ -159,7 +160,7 @@ def test_folders_are_replaced_only_when_asked_and_only_their_own_kind(
 ) -> None:
     known, target = known_demonstrations(), tmp_path / "data-v0"
     getattr(known, method)(target)
-    with pytest.raises(GailError, match="exists already"):
+    with pytest.raises(FileError, match="exists already"):
         getattr(known.head(1), method)(target)
     assert Demonstrations.load(target).hash == known.hash
     getattr(known.head(1), method)(target, overwrite=True)
@@ -167,7 +168,7 @@ def test_folders_are_replaced_only_when_asked_and_only_their_own_kind(
     other = tmp_path / "precious-v0"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(GailError, match="is something else"):
+    with pytest.raises(FileError, match="is something else"):
         getattr(known, method)(other, overwrite=True)
     assert [path.name for path in other.iterdir()] == ["thesis.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data-v0", "precious-v0"]

@@ -26,6 +26,7 @@ from gail.cli.console import complain
 from gail.cli.data import Convert, Inspect, Validate
 from gail.cli.doctor import Doctor
 from gail.cli.evaluate import Evaluate
+from gail.cli.generate import Generate
 from gail.cli.render import Render
 from gail.cli.train import Train
 from gail.errors import DivergenceError, GailError
@@ -66,7 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         parse(words).run()
-    except GailError as error:
+    except ValueError as error:
+        from generative.files import FileError  # brings PyTorch, which --help does not wait for
+
+        if not isinstance(error, GailError | FileError):
+            raise
         complain(error)
         return 2
     except DivergenceError as error:
@@ -104,6 +109,7 @@ def parse(words: Sequence[str]) -> Any:
         | Annotated[Render, subcommand("render")]
         | Annotated[Collect, subcommand("collect")]
         | Annotated[Data, subcommand("data")]
+        | Annotated[Generate, subcommand("generate")]
         | Annotated[Doctor, subcommand("doctor")]
     )
     told = io.StringIO()

@@ -37,8 +37,8 @@ class Collect:
     def run(self) -> None:
         """Play and write the file."""
         from gail.demonstrations import Demonstrations
-        from gail.files import require_writable
         from gail.playing import physics_version, play
+        from generative.files import require_writable
 
         if self.out.suffix != ".npz":
             raise GailError(f"--out is {self.out}; give a name that ends in .npz.")

@@ -43,7 +43,7 @@ class Evaluate:
         """Play, print the score, write it if asked."""
         from gail.cli.policies import load_policy
         from gail.evaluation import evaluate
-        from gail.files import replacing_file, require_writable
+        from generative.files import replacing_file, require_writable
 
         if self.out is not None:
             require_writable(self.out)

@@ -11,9 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from gail.errors import GailError
-
 _END_RECORD = struct.Struct("<10xH10x")  # the number of a zip's members
+
+
+class FileError(ValueError):
+    """A file or folder that cannot be written, or must not be replaced."""
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def replacing_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         path: the file to write or replace.
 
     Raises:
-        GailError: if the folder cannot be written.
+        FileError: if the folder cannot be written.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "result.txt"
@@ -66,13 +68,13 @@ def replacing_folder(
             an existing folder with that file in it is replaced, any other is left alone.
 
     Raises:
-        GailError: if ``path`` exists and may not be replaced, or its parent cannot be written.
+        FileError: if ``path`` exists and may not be replaced, or its parent cannot be written.
     """
     target = Path(path)
     if target.exists() and replace_if_holds is None:
-        raise GailError(f"{target} exists already; choose another path or allow overwriting it.")
+        raise FileError(f"{target} exists already; choose another path or allow overwriting it.")
     if target.exists() and not (target / str(replace_if_holds)).is_file():
-        raise GailError(
+        raise FileError(
             f"{target} exists and holds no {replace_if_holds}, so it is something else and is "
             "not overwritten; choose another path."
         )
@@ -96,10 +98,10 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         path: the file; it and its folder need not exist yet.
 
     Raises:
-        GailError: if it is a folder, or would lie where nothing can be written.
+        FileError: if it is a folder, or would lie where nothing can be written.
     """
     if os.path.isdir(path):
-        raise GailError(f"{path} is a folder; give the name of a file.")
+        raise FileError(f"{path} is a folder; give the name of a file.")
     _require_place(Path(path))
 
 
@@ -108,7 +110,7 @@ def _require_place(target: Path) -> None:
     above = next(folder for folder in target.absolute().parents if os.path.exists(folder))
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         why = "may not be written to" if above.is_dir() else "is no folder"
-        raise GailError(
+        raise FileError(
             f"{target} cannot be written ({above} {why}); choose a folder you may write to."
         )
 
@@ -158,7 +160,7 @@ def _told_as_sentence(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise GailError(
+        raise FileError(
             f"{target} cannot be written ({error.strerror or error}); "
             "choose a folder you may write to, with enough space."
         ) from error

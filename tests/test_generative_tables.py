@@ -1,0 +1,68 @@
+"""The published tables of generative models are the raw figures, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import make_generative_tables as tables  # noqa: E402
+
+RECORDS = [json.loads(path.read_text()) for path in sorted(tables.FOLDER.glob("*.json"))]
+
+
+def test_the_page_is_generated() -> None:
+    assert (tables.FOLDER / "README.md").read_text() == tables.render()
+
+
+def test_records_are_whole() -> None:
+    for record in RECORDS:
+        assert record["kind"] in tables.TABLES
+        assert record["commit"]
+        assert record["versions"]
+        if record["kind"] == "gmm-speed":
+            for result in record["results"]:
+                medians = {
+                    name: statistics.median(all_) for name, all_ in result["seconds"].items()
+                }
+                assert result["median"] == pytest.approx(medians)
+
+
+def test_tables_of_made_up_figures() -> None:
+    names = ("scikit-learn float64", "float64", "float32")
+    speed = {
+        "rows": 25_000,
+        "features": 105,
+        "threads": 2,
+        "results": [
+            {
+                "components": 32,
+                "median": dict(zip(names, (2.0, 1.0, 0.5), strict=True)),
+                "times": dict(zip(names, (1.0, 2.0, 4.0), strict=True)),
+            }
+        ],
+    }
+    assert "| 32 | 2.000 s | 1.000 s (2.0 ×) | 0.500 s (4.0 ×) |" in tables.speed_table(speed)
+    case = {"d": 2, "rows": 2000, "spread": 12.0, "true": 8, "start": 24}
+    counts = {"results": [case | {"alive": 8, "scikit-learn alive": 9}, case | {"alive": 7}]}
+    assert "| 2 | 2,000 | 12 | 8 | 24 | 8, 7 | 9, – |" in tables.counts_table(counts)
+    result = {"live_dimensions": 3, "log_prob": 1.0, "rows_per_second": 1e5}
+    density = {
+        "environment": "Ant-v5",
+        "demonstrations": {"name": "a.npz"},
+        "rows": 10,
+        "held_out_rows": 5,
+        "kernel_rows_per_second": 300.0,
+        "results": [
+            result | {"components": 1, "held_out_log_prob": 1.0},
+            result | {"components": 16, "held_out_log_prob": 3.5},
+        ],
+    }
+    row = "| 16 | 3 | 1.00 | 3.50 | +2.50 | 100,000 |"
+    assert row in tables.density_table(density)
