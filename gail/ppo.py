@@ -103,14 +103,7 @@ class TorchPPO(SavedPPO):
             max_grad_norm=settings.max_grad_norm,
             rollout_buffer_class=Rollout,  # type: ignore[arg-type]
             tensorboard_log=tensorboard_log,
-            policy_kwargs={
-                "features_extractor_class": NormalisedObservations,
-                "net_arch": list(settings.net_arch),
-                "activation_fn": ACTIVATIONS[settings.activation],
-                "log_std_init": settings.log_std_init,
-                # Fused Adam takes its step size as a tensor, so adapting it needs no host copy.
-                "optimizer_kwargs": {"eps": 1e-5, "fused": True},
-            },
+            policy_kwargs=networks(settings),
             verbose=verbose,
             seed=seed,
             device=device,
@@ -279,6 +272,18 @@ class TorchPPO(SavedPPO):
                     "smaller learning rate."
                 )
             self.logger.record(f"{group}/{name}", value)
+
+
+def networks(settings: PPOSettings) -> dict[str, Any]:
+    """SB3's ``policy_kwargs`` for the policy's networks and optimiser."""
+    return {
+        "features_extractor_class": NormalisedObservations,
+        "net_arch": list(settings.net_arch),
+        "activation_fn": ACTIVATIONS[settings.activation],
+        "log_std_init": settings.log_std_init,
+        # Fused Adam takes its step size as a tensor, so adapting it needs no host copy.
+        "optimizer_kwargs": {"eps": 1e-5, "fused": True},
+    }
 
 
 def environment_id(env: Environment | None) -> str | None:

@@ -65,8 +65,8 @@ def test_wrong_settings_are_one_sentence(settings: dict[str, Any], sentence: str
         envs.make(**({"id": "Ant-v5", "device": "cpu"} | settings))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_cuda_without_a_gpu_is_one_sentence() -> None:
+def test_cuda_without_a_gpu_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="torch sees no GPU"):
         envs.make("Ant-v5", device="cuda")
 
