@@ -9,6 +9,7 @@ multiples of the action box's half-range, so a log standard deviation means the 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from torch import Tensor
 
 from gail.errors import GailError
 from generative.normaliser import RunningNorm
+
+ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class NormalisedObservations(BaseFeaturesExtractor):
@@ -110,6 +113,18 @@ def check_policy(policy: str | type[NormalisedPolicy]) -> None:
         raise GailError(
             f"policy is {policy!r}; give 'MlpPolicy' or a subclass of NormalisedPolicy."
         )
+
+
+def networks(settings: PPOSettings) -> dict[str, Any]:
+    """SB3's ``policy_kwargs`` for the policy's networks and optimiser."""
+    return {
+        "features_extractor_class": NormalisedObservations,
+        "net_arch": list(settings.net_arch),
+        "activation_fn": ACTIVATIONS[settings.activation],
+        "log_std_init": settings.log_std_init,
+        # Fused Adam takes its step size as a tensor, so adapting it needs no host copy.
+        "optimizer_kwargs": {"eps": 1e-5, "fused": True},
+    }
 
 
 def action_units(space: spaces.Box) -> tuple[Tensor, Tensor]:

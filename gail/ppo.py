@@ -26,13 +26,12 @@ from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
 from gail.losses import mean_of, ppo_loss, require_finite
 from gail.persistence import SavedPPO
-from gail.policy import NormalisedObservations, NormalisedPolicy, check_policy
+from gail.policy import NormalisedPolicy, check_policy, networks
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
 from gail.ranges import expect
 from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows
 
-ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 KL_STEP = 1.5  # factor on the step size when an update's KL leaves [target / 2, 2 * target]
 LEARNING_RATE_RANGE = (1e-5, 1e-2)
 
@@ -272,18 +271,6 @@ class TorchPPO(SavedPPO):
                     "smaller learning rate."
                 )
             self.logger.record(f"{group}/{name}", value)
-
-
-def networks(settings: PPOSettings) -> dict[str, Any]:
-    """SB3's ``policy_kwargs`` for the policy's networks and optimiser."""
-    return {
-        "features_extractor_class": NormalisedObservations,
-        "net_arch": list(settings.net_arch),
-        "activation_fn": ACTIVATIONS[settings.activation],
-        "log_std_init": settings.log_std_init,
-        # Fused Adam takes its step size as a tensor, so adapting it needs no host copy.
-        "optimizer_kwargs": {"eps": 1e-5, "fused": True},
-    }
 
 
 def environment_id(env: Environment | None) -> str | None:
