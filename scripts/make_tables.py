@@ -23,7 +23,8 @@ random actions, 1 the demonstrations' mean return. One row is one run.
 
 Demonstrations are named by file and content hash of the episodes used: ant-v5.npz (7733a26d)
 is four episodes of the Ant expert that was published with the GAIL paper (openai/imitation,
-MIT licence), replayed, given by a flag and not shipped here; walker2d-v5.npz is what
+MIT licence), replayed, given by a flag and not shipped here; ant-v5.npz (415d9f77) is the
+file in expert_data/; walker2d-v5.npz is what
 `gail collect` made of the policy in the row of PPO on Walker2d-v5.
 """
 
