@@ -98,6 +98,9 @@ class NeuralModel(GenerativeModel):
         """Further settings of a player's Adam, such as ``betas``."""
         return {}
 
+    def after_fit(self, data: Batch) -> None:  # noqa: B027 (most families need none)
+        """What is left to do once ``fit`` has trained on data, here as they were given."""
+
     def fit(
         self,
         x: Data,
@@ -143,6 +146,8 @@ class NeuralModel(GenerativeModel):
             trainer.run(monitor)
         finally:
             self.eval()
+        with torch.no_grad():
+            self.after_fit(data)
         return self
 
     def as_batch(self, x: Data, context: Data | None = None, lengths: Data | None = None) -> Batch:
