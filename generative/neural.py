@@ -10,16 +10,16 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from generative.batches import Batch, as_batch, frames, split
 from generative.chain import from_description
-from generative.data import Data, as_tensor, check_finite
+from generative.data import Data, as_tensor, within
 from generative.files import require_writable
 from generative.model import GenerativeModel
 from generative.trainer import Trainer
-from generative.training import Batch, Moment, Monitor, Training
+from generative.training import Moment, Monitor, Training
 from generative.transform import Transform
 
 CHUNK = 4096  # rows that are checked at once
-SPLIT_SEED = 0  # the same rows are held out when a training is continued
 
 
 class NeuralModel(GenerativeModel):
@@ -57,14 +57,19 @@ class NeuralModel(GenerativeModel):
         return bool(self.epochs_trained > 0)
 
     @property
+    def _like(self) -> Tensor:
+        """A tensor of the device and precision of the nets."""
+        return next(self.parameters())
+
+    @property
     def device(self) -> torch.device:
         """Where the model lies."""
-        return self.epochs_trained.device
+        return self._like.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The precision of the nets."""
-        return next(self.parameters()).dtype
+        return self._like.dtype
 
     @abstractmethod
     def check(self, batch: Batch) -> None:
@@ -88,7 +93,7 @@ class NeuralModel(GenerativeModel):
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Who trains which parameters, each with its own Adam; the first one is validated."""
-        return {"model": list(self.parameters())}
+        return {"model": [each for each in self.parameters() if each.requires_grad]}
 
     def turns(self, step: int) -> Sequence[str]:
         """Which players move at a step, in order."""
@@ -98,7 +103,7 @@ class NeuralModel(GenerativeModel):
         """Further settings of a player's Adam, such as ``betas``."""
         return {}
 
-    def after_fit(self, data: Batch) -> None:  # noqa: B027 (most families need none)
+    def after_fit(self, data: Batch) -> None:
         """What is left to do once ``fit`` has trained on data, here as they were given."""
 
     def fit(
@@ -106,7 +111,7 @@ class NeuralModel(GenerativeModel):
         x: Data,
         *,
         context: Data | None = None,
-        lengths: Data | None = None,
+        lengths: Data | Sequence[int] | None = None,
         validation: Data | Batch | float | None = None,
         training: Training | None = None,
         monitor: Monitor | None = None,
@@ -129,8 +134,8 @@ class NeuralModel(GenerativeModel):
             DivergenceError: if a loss is not finite; the weights are those before that epoch.
         """
         training, monitor = training or self.training_defaults, monitor or Monitor()
-        data = self.as_batch(x, context, lengths)
-        data, held_out = self._split(data, validation)
+        data = as_batch(x, context, lengths, like=self._like)
+        data, held_out = self._held_out(data, validation)
         if training.patience is not None and held_out is None:
             raise ValueError(
                 f"patience={training.patience} needs validation data; give fit(validation=...)."
@@ -149,24 +154,6 @@ class NeuralModel(GenerativeModel):
         with torch.no_grad():
             self.after_fit(data)
         return self
-
-    def as_batch(self, x: Data, context: Data | None = None, lengths: Data | None = None) -> Batch:
-        """Data on the model's device, in their own type, with zeros beyond the lengths.
-
-        Raises:
-            ValueError: if shapes do not fit or a value that counts is not finite.
-        """
-        rows = as_tensor(x).to(self.device)
-        if rows.dim() not in (2, 3, 4) or 0 in rows.shape:
-            raise ValueError(
-                f"x has the shape {tuple(rows.shape)}; expected vectors (N, D), images "
-                "(N, C, H, W) or sequences (N, T, D)."
-            )
-        steps = None if lengths is None else _lengths(lengths, rows).to(self.device)
-        if steps is not None:
-            rows = torch.where(within(steps, rows.shape[1])[..., None], rows, 0)
-        check_finite(rows, "x")
-        return Batch(rows, None if context is None else self._context(context, len(rows)), steps)
 
     def preprocessed(
         self, batch: Batch, generator: torch.Generator | None = None
@@ -190,28 +177,19 @@ class NeuralModel(GenerativeModel):
         """Undo the preprocessing of what the nets give."""
         if y.dim() != 3:
             return self.preprocessing.inverse(y)
-        frames = self.preprocessing.inverse(y.flatten(0, 1))
-        return frames.reshape(*y.shape[:2], -1)
+        steps = self.preprocessing.inverse(y.flatten(0, 1))
+        return steps.reshape(*y.shape[:2], -1)
 
-    def _split(
+    def _held_out(
         self, data: Batch, validation: Data | Batch | float | None
     ) -> tuple[Batch, Batch | None]:
-        """Data to train and to validate on."""
+        """Data to train on and to validate on."""
         if validation is None:
             return data, None
-        if isinstance(validation, Batch):
-            return data, self.as_batch(*validation)
-        if not isinstance(validation, float | int):
-            return data, self.as_batch(validation)
-        held = round(validation * len(data.x)) if 0 < validation < 1 else 0
-        if not 0 < held < len(data.x):
-            raise ValueError(
-                f"validation={validation} of {len(data.x)} rows leaves nothing to validate or "
-                "to train on; expected a share between 0 and 1."
-            )
-        fixed = torch.Generator().manual_seed(SPLIT_SEED)
-        order = torch.randperm(len(data.x), generator=fixed).to(self.device)
-        return data.at(order[held:]), data.at(order[:held])
+        if isinstance(validation, float | int):
+            return split(data, validation)
+        given = validation if isinstance(validation, Batch) else Batch(as_tensor(validation))
+        return data, as_batch(*given, like=self._like)
 
     def _generator(self, generator: torch.Generator | None) -> torch.Generator:
         if generator is None:
@@ -230,7 +208,7 @@ class NeuralModel(GenerativeModel):
         before = self.preprocessing
         try:
             if not self.fitted:
-                self.preprocessing = copy.deepcopy(before).fit(_frames(data).to(self.dtype))
+                self.preprocessing = copy.deepcopy(before).fit(frames(data).to(self._like))
             for batch in (data, held_out):
                 for start in range(0, 0 if batch is None else len(batch.x), CHUNK):
                     assert batch is not None
@@ -240,47 +218,3 @@ class NeuralModel(GenerativeModel):
             return self.preprocessing
         finally:
             self.preprocessing = before
-
-    def _context(self, context: Data, rows: int) -> Tensor:
-        given = as_tensor(context, "context").to(self.device, self.dtype)
-        if given.dim() != 2 or len(given) != rows:
-            raise ValueError(
-                f"context has the shape {tuple(given.shape)}; expected ({rows}, C), a row for "
-                "each row of x."
-            )
-        check_finite(given, "context")
-        return given
-
-
-def within(lengths: Tensor, steps: int) -> Tensor:
-    """Which steps (B, T) of sequences count.
-
-    >>> within(torch.tensor([1, 3]), 3)
-    tensor([[ True, False, False],
-            [ True,  True,  True]])
-    """
-    return torch.arange(steps, device=lengths.device) < lengths[:, None]
-
-
-def _frames(data: Batch) -> Tensor:
-    """What preprocessing is fitted to: rows, or the steps of all sequences that count."""
-    if data.x.dim() != 3:
-        return data.x
-    if data.lengths is None:
-        return data.x.flatten(0, 1)
-    return data.x[within(data.lengths, data.x.shape[1])]
-
-
-def _lengths(lengths: Data, x: Tensor) -> Tensor:
-    given = as_tensor(lengths, "lengths")
-    if x.dim() != 3 or given.shape != (len(x),) or given.dtype.is_floating_point:
-        raise ValueError(
-            f"lengths has the shape {tuple(given.shape)} ({given.dtype}) and x {tuple(x.shape)}; "
-            "expected whole numbers (N,) beside sequences (N, T, D)."
-        )
-    if not ((given >= 1) & (given <= x.shape[1])).all():
-        raise ValueError(
-            f"lengths go from {int(given.min())} to {int(given.max())}; expected 1 to "
-            f"{x.shape[1]}, the number of steps in x."
-        )
-    return given.long()
