@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from generative import continuation
 from generative.batches import Batch, as_batch, frames, split
 from generative.chain import from_description
 from generative.data import Data, as_tensor, within
@@ -134,7 +135,7 @@ class NeuralModel(GenerativeModel):
             DivergenceError: if a loss is not finite; the weights are those before that epoch.
         """
         training, monitor = training or self.training_defaults, monitor or Monitor()
-        data = as_batch(x, context, lengths, like=self._like)
+        data = self.as_batch(x, context, lengths)
         data, held_out = self._held_out(data, validation)
         if training.patience is not None and held_out is None:
             raise ValueError(
@@ -143,10 +144,14 @@ class NeuralModel(GenerativeModel):
         generator = self._generator(generator)
         if monitor.checkpoint is not None:
             require_writable(monitor.checkpoint)
-        self.preprocessing = self._checked(data, held_out)
-        trainer = Trainer(self, data, held_out, training, generator)
-        if monitor.checkpoint is not None and monitor.checkpoint.exists():
-            trainer.restore(monitor.checkpoint)
+        before, self.preprocessing = self.preprocessing, self._checked(data, held_out)
+        try:
+            trainer = Trainer(self, data, held_out, training, generator)
+            if monitor.checkpoint is not None and monitor.checkpoint.exists():
+                continuation.restore(monitor.checkpoint, trainer)
+        except ValueError:
+            self.preprocessing = before
+            raise
         try:
             trainer.run(monitor)
         finally:
@@ -154,6 +159,16 @@ class NeuralModel(GenerativeModel):
         with torch.no_grad():
             self.after_fit(data)
         return self
+
+    def as_batch(
+        self, x: Data, context: Data | None = None, lengths: Data | Sequence[int] | None = None
+    ) -> Batch:
+        """Data on the model's device, checked as far as any model can, in their own type.
+
+        Raises:
+            ValueError: if shapes do not fit or a value that counts is not finite.
+        """
+        return as_batch(x, context, lengths, like=self._like)
 
     def preprocessed(
         self, batch: Batch, generator: torch.Generator | None = None
@@ -189,7 +204,7 @@ class NeuralModel(GenerativeModel):
         if isinstance(validation, float | int):
             return split(data, validation)
         given = validation if isinstance(validation, Batch) else Batch(as_tensor(validation))
-        return data, as_batch(*given, like=self._like)
+        return data, self.as_batch(*given)
 
     def _generator(self, generator: torch.Generator | None) -> torch.Generator:
         if generator is None:

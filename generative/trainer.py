@@ -1,25 +1,22 @@
-"""The training loop of all families that learn by gradients, and its exact continuation."""
+"""The training loop of all families that learn by gradients."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from generative import archive
-from generative.archive import ArchiveError
-from generative.training import Batch, Display, DivergenceError, Moment, Monitor, Shuffled, Training
+from generative import continuation
+from generative.batches import Batch
+from generative.training import Display, DivergenceError, Moment, Monitor, Shuffled, Training
 
 if TYPE_CHECKING:
     from generative.neural import NeuralModel
 
-FORMAT = 1
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 VALIDATION_SEED = 0  # the same noise after each epoch, so that losses can be compared
 
@@ -68,7 +65,7 @@ class Trainer:
         self.sums: State = {}  # of the metrics since the epoch began
         self.counts: dict[str, int] = {}
         self.best, self.best_weights, self.waited = math.inf, State(), 0
-        self.good = weights_of(model)  # at the end of the last epoch
+        self.keep_good()
 
     def run(self, monitor: Monitor) -> None:
         """Train from where it is to the end.
@@ -78,18 +75,19 @@ class Trainer:
             FileError: if a checkpoint cannot be written.
         """
         written = time.monotonic()
-        with Display(monitor, self.moment().epoch, self.training.epochs) as display:
+        self.model.train()
+        with Display(monitor, self.moment()) as display:
             while not self.done():
-                self.model.train()
                 self.take_step()
+                display.move(self.step)
                 if self.step % self.steps_per_epoch == 0:
                     self.end_epoch(display)
                 late = time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS
                 if monitor.checkpoint is not None and late:
-                    self.write(monitor.checkpoint)
+                    continuation.write(monitor.checkpoint, self)
                     written = time.monotonic()
         if monitor.checkpoint is not None:
-            self.write(monitor.checkpoint)
+            continuation.write(monitor.checkpoint, self)
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
 
@@ -132,20 +130,29 @@ class Trainer:
 
     def end_epoch(self, display: Display) -> None:
         """Look at what the epoch gave."""
-        epoch = self.step // self.steps_per_epoch  # from 1
-        metrics = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+        metrics = self.checked_means()
         self.sums, self.counts = {}, {}
-        self.check(metrics, epoch)
         if self.validation is not None:
             metrics["validation_loss"] = self.validation_loss(self.validation)
-            self.check(metrics, epoch)
+            self.check(metrics)
         self.model.epochs_trained += 1
-        self.good = weights_of(self.model)
+        self.keep_good()
         if self.training.patience is not None:
             self.remember_best(metrics["validation_loss"])
-        display.show(epoch, metrics)
+        display.show(self.step // self.steps_per_epoch, self.step, metrics)
 
-    def check(self, metrics: dict[str, float], epoch: int) -> None:
+    def keep_good(self) -> None:
+        """Remember the present weights, to go back to."""
+        state = self.model.state_dict()
+        self.good = {name: value.detach().clone() for name, value in state.items()}
+
+    def checked_means(self) -> dict[str, float]:
+        """The mean metrics since the epoch began."""
+        means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+        self.check(means)
+        return means
+
+    def check(self, metrics: dict[str, float]) -> None:
         """Stop where a metric or a weight is not finite, with the weights of the epoch before."""
         wrong = [
             f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)
@@ -157,6 +164,7 @@ class Trainer:
         ]
         if wrong:
             self.model.load_state_dict(self.good)
+            epoch = math.ceil(self.step / self.steps_per_epoch)
             raise DivergenceError(
                 f"Training {type(self.model).__name__} stopped in epoch {epoch}: {wrong[0]}; the "
                 "weights before that epoch are back. Lower the learning rate, or set "
@@ -181,6 +189,7 @@ class Trainer:
             batch = self.model.preprocessed(rows, generator)[0]
             loss = self.model.loss(batch, moment, generator, player)["loss"]
             total += loss.cpu() * len(batch.x)
+        self.model.train()
         return float(total / len(data.x))
 
     def remember_best(self, loss: float) -> None:
@@ -189,102 +198,3 @@ class Trainer:
             self.best, self.best_weights, self.waited = loss, self.good, 0
         else:
             self.waited += 1
-
-    def write(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
-        metadata = {
-            "format": FORMAT,
-            "training": self.identity(),
-            "step": self.step,
-            "best": self.best if math.isfinite(self.best) else None,
-            "waited": self.waited,
-            "counts": self.counts,
-            "positions": {name: order.position for name, order in self.orders.items()},
-        }
-        sections = {
-            "weights": weights_of(self.model),
-            "best": self.best_weights,
-            "sums": self.sums,
-            "orders": {name: order.order for name, order in self.orders.items()},
-            "generator": {"state": self.generator.get_state()},
-        }
-        for name, optimizer in self.optimizers.items():
-            sections[f"optimizer {name}"] = archive.optimizer_state(optimizer)
-        archive.write(path, metadata, sections)
-
-    def restore(self, path: Path) -> None:
-        """Go on exactly where a checkpoint was written.
-
-        Raises:
-            ArchiveError: if it is damaged or of another training; nothing is changed then.
-        """
-        metadata, sections = archive.read(path)
-        self.check_identity(path, metadata)
-        self.model.load_state_dict(sections["weights"])
-        device = self.data.x.device
-        for name, optimizer in self.optimizers.items():
-            archive.restore_optimizer(optimizer, sections[f"optimizer {name}"])
-            self.orders[name].order = sections["orders"][name].to(device)
-            self.orders[name].position = metadata["positions"][name]
-        self.generator.set_state(sections["generator"]["state"])
-        self.sums = {name: value.to(device) for name, value in sections["sums"].items()}
-        self.counts = metadata["counts"]
-        self.step, self.waited = metadata["step"], metadata["waited"]
-        self.best = math.inf if metadata["best"] is None else metadata["best"]
-        self.best_weights = {k: v.to(device) for k, v in sections["best"].items()}
-        self.good = weights_of(self.model)
-
-    def identity(self) -> dict[str, Any]:
-        """What two trainings must share for one to continue the other, as JSON.
-
-        The number of epochs only where the learning rate depends on it: otherwise a finished
-        training goes on if more are asked for.
-        """
-        settings = asdict(self.training)
-        if self.training.schedule == "constant":
-            del settings["epochs"]
-        parts = [*self.data, *(self.validation or ())]
-        identity: dict[str, Any] = archive.as_json(
-            {
-                "model": type(self.model).__name__,
-                "model settings": self.model.settings(),
-                "training settings": settings,
-                "data": content_hash(*parts),
-            }
-        )
-        return identity
-
-    def check_identity(self, path: Path, metadata: dict[str, Any]) -> None:
-        """Refuse a file of another training."""
-        theirs, mine = metadata.get("training"), self.identity()
-        if metadata.get("format") != FORMAT or not isinstance(theirs, dict):
-            raise ArchiveError(
-                f"{path} holds no training that this version could continue; choose another path."
-            )
-        for part, value in mine.items():
-            if theirs.get(part) != value:
-                raise ArchiveError(
-                    f"{path} belongs to a training with other {part} ({theirs.get(part)}; here "
-                    f"{value}); choose another path, or delete it to start anew."
-                )
-
-
-def weights_of(model: torch.nn.Module) -> State:
-    """A copy of all parameters and buffers."""
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def content_hash(*parts: Tensor | None) -> str:
-    """A short hash of numbers, their shapes and types.
-
-    >>> content_hash(torch.zeros(2), None) == content_hash(torch.zeros(2), None)
-    True
-    >>> content_hash(torch.zeros(2)) == content_hash(torch.zeros(2, 1))
-    False
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(b"none" if part is None else f"{part.dtype} {tuple(part.shape)}".encode())
-        if part is not None:
-            digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]

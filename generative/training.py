@@ -7,44 +7,26 @@ The loop itself is :class:`generative.trainer.Trainer`; a family is a
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor
 
+from generative.batches import Batch as Batch
 from generative.data import check_positive
+
+SECONDS_BETWEEN_LOOKS = 0.1
 
 Schedule = Literal["constant", "cosine"]
 
 
 class DivergenceError(RuntimeError):
     """Training met a loss or weights that are not finite."""
-
-
-class Batch(NamedTuple):
-    """Rows and what belongs to them.
-
-    Attributes:
-        x: (B, D), (B, C, H, W) or (B, T, D), on the model's device.
-        context: (B, C), what a conditional model is given.
-        lengths: (B,) int64, how many of the T steps of a sequence count.
-    """
-
-    x: Tensor
-    context: Tensor | None = None
-    lengths: Tensor | None = None
-
-    def at(self, index: Tensor | slice) -> Batch:
-        """Some of the rows."""
-        return Batch(*(None if part is None else part[index] for part in self))  # type: ignore[arg-type]
-
-    def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
-        return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -92,8 +74,8 @@ class Training:
     def rate(self, moment: Moment) -> float:
         """The learning rate at a step.
 
-        >>> Training(learning_rate=2.0, schedule="cosine").rate(Moment(1, 5, 2, 5))
-        0.8263518223330698
+        >>> Training(learning_rate=2.0, schedule="cosine").rate(Moment(1, 4, 2, 4))
+        0.777...
         """
         if self.schedule == "constant":
             return self.learning_rate
@@ -138,22 +120,25 @@ class Monitor:
 
 
 class Display:
-    """Shows what a monitor asks for, from the epoch that training (re)starts in."""
+    """Shows what a monitor asks for, from the moment at which training starts or goes on."""
 
-    def __init__(self, monitor: Monitor, epoch: int, epochs: int) -> None:
+    def __init__(self, monitor: Monitor, moment: Moment) -> None:
         self.report = monitor.report
         self.bar: Any = None
         self.events: Any = None
         if monitor.log_dir is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.events = SummaryWriter(str(monitor.log_dir), purge_step=epoch + 1)
+            later = moment.epoch + 1 if moment.step else None  # events of a run that was cut off
+            self.events = SummaryWriter(str(monitor.log_dir), purge_step=later)
         if monitor.progress:
             from rich.console import Console
             from rich.progress import Progress
 
             self.bar = Progress(console=Console(stderr=True))
-            self.task = self.bar.add_task("training", total=epochs, completed=epoch)
+            steps = moment.epochs * moment.steps_per_epoch
+            self.task = self.bar.add_task("training", total=steps, completed=moment.step)
+        self.shown = time.monotonic()
 
     def __enter__(self) -> Self:
         if self.bar is not None:
@@ -171,11 +156,17 @@ class Display:
         if self.events is not None:
             self.events.close()
 
-    def show(self, epoch: int, metrics: dict[str, float]) -> None:
+    def move(self, step: int) -> None:
+        """Move the bar, not so often that it costs anything."""
+        if self.bar is not None and time.monotonic() - self.shown > SECONDS_BETWEEN_LOOKS:
+            self.bar.update(self.task, completed=step)
+            self.shown = time.monotonic()
+
+    def show(self, epoch: int, step: int, metrics: dict[str, float]) -> None:
         """One epoch's means, its number from 1."""
         if self.bar is not None:
             text = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-            self.bar.update(self.task, completed=epoch, description=text)
+            self.bar.update(self.task, completed=step, description=text)
         if self.events is not None:
             for name, value in metrics.items():
                 self.events.add_scalar(name, value, epoch)
