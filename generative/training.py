@@ -165,7 +165,8 @@ class Display:
     def show(self, epoch: int, step: int, metrics: dict[str, float]) -> None:
         """One epoch's means, its number from 1."""
         if self.bar is not None:
-            text = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            losses = (name for name in metrics if name.endswith("loss"))  # more has no room
+            text = ", ".join(f"{name} {metrics[name]:.4g}" for name in losses)
             self.bar.update(self.task, completed=step, description=text)
         if self.events is not None:
             for name, value in metrics.items():

@@ -91,7 +91,7 @@ class Generate:
                 self.family.fit(model, fit_on, generator, self.out)
             except generative.DivergenceError as error:
                 raise DivergenceError(str(error)) from error
-        drawn = model.sample(self.samples, generator).cpu().numpy()
+        drawn = self.family.sample(model, self.samples, generator).cpu().numpy()
         scores = {
             "rows": len(fit_on.x),
             "held_out_rows": len(held_out.x),

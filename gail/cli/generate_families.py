@@ -17,7 +17,7 @@ from gail.errors import GailError
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from generative import Batch, GenerativeModel, Mixture, NeuralModel, Transform
+    from generative import Batch, Mixture, NeuralModel, Transform
 
 Covariance = Literal["full", "tied", "diagonal", "spherical"]
 Preprocessing = Literal["none", "standardise", "whiten"]
@@ -41,6 +41,11 @@ class Family(ABC):
     @abstractmethod
     def fit(self, model: Any, data: Batch, generator: Generator, out: Path) -> None:
         """Fit it and show how it goes."""
+
+    def sample(self, model: Any, n: int, generator: Generator) -> Tensor:
+        """Rows as they are drawn and kept."""
+        rows: Tensor = model.sample(n, generator)
+        return rows
 
     def facts(self, model: Any) -> dict[str, Any]:
         """What the result tells of the fitted model."""
@@ -170,8 +175,8 @@ class Gradient(Family):
 
 
 @dataclass(frozen=True)
-class VAE(Gradient):
-    """Variational autoencoder."""
+class Coder(Gradient):
+    """Autoencoders."""
 
     takes = ("vectors", "images")
 
@@ -182,28 +187,77 @@ class VAE(Gradient):
     network: Literal["dense", "convolutional"] = "dense"
     """Of encoder and decoder; convolutional for images."""
     likelihood: Literal["auto", "bernoulli", "gaussian"] = "auto"
-    """Bits drawn from shades of grey, or Gaussian of learned variance; auto: bits for images."""
+    """Bits drawn from shades of grey, or Gaussian; auto: bits for images."""
 
-    def build(self, x: Tensor) -> GenerativeModel:
-        """The model, made for the rows as they are after preprocessing."""
-        from generative import vae
+    def parts(self, x: Tensor) -> dict[str, Any]:
+        """What all autoencoders are made of, for the rows as they are after preprocessing."""
         from generative.binarise import DynamicBinarise
         from generative.coders import Convolutional, Dense
         from generative.likelihoods import Bernoulli, Gaussian
 
-        images = x.dim() == 4
-        bits = self.likelihood == "bernoulli" or (self.likelihood == "auto" and images)
+        bits = self.likelihood == "bernoulli" or (self.likelihood == "auto" and x.dim() == 4)
         preprocessing = DynamicBinarise(float(x.max())) if bits else chain("standardise")
-        return vae.VAE(
-            shape_behind(preprocessing, x),
-            self.latent,
-            likelihood=Bernoulli() if bits else Gaussian("learned"),
-            network=Dense(self.hidden) if self.network == "dense" else Convolutional(),
-            preprocessing=preprocessing,
-        )
+        return {
+            "shape": shape_behind(preprocessing, x),
+            "likelihood": Bernoulli() if bits else Gaussian("learned"),
+            "network": Dense(self.hidden) if self.network == "dense" else Convolutional(),
+            "preprocessing": preprocessing,
+        }
 
 
-FAMILIES: dict[str, type[Family]] = {"gmm": GMM, "vgmm": VGMM, "vae": VAE}
+@dataclass(frozen=True)
+class AE(Coder):
+    """Autoencoder."""
+
+    noise: float = 0.0
+    """Standard deviation of noise on what is encoded, after preprocessing (denoising)."""
+    masked: float = 0.0
+    """Share of values that are encoded as 0 (denoising)."""
+
+    def build(self, x: Tensor) -> NeuralModel:
+        """The model."""
+        from generative.autoencoder import Autoencoder, Corruption
+
+        corruption = Corruption(self.noise, self.masked)
+        return Autoencoder(width=self.latent, corruption=corruption, **self.parts(x))
+
+
+@dataclass(frozen=True)
+class VAE(Coder):
+    """Variational autoencoder."""
+
+    posterior: Literal["gaussian", "autoregressive", "sphere"] = "gaussian"
+    """Gaussian, by inverse autoregressive flow, or von Mises-Fisher on a sphere."""
+    beta: float = 1.0
+    """Weight of the KL divergence."""
+    warm_up: int = 0
+    """Epochs in which that weight rises from 0."""
+
+    def build(self, x: Tensor) -> NeuralModel:
+        """The model."""
+        from generative.hyperspherical import Hypersphere
+        from generative.inverse_autoregressive import InverseAutoregressive
+        from generative.latents import DiagonalGaussian
+        from generative.vae import VAE
+
+        kinds = {
+            "gaussian": DiagonalGaussian,
+            "autoregressive": InverseAutoregressive,
+            "sphere": Hypersphere,
+        }
+        latent = kinds[self.posterior](self.latent)
+        return VAE(latent=latent, beta=self.beta, warm_up=self.warm_up, **self.parts(x))
+
+    def sample(self, model: Any, n: int, generator: Generator) -> Tensor:
+        """Rows; of bits their probabilities, which is what pictures of them show."""
+        from generative.likelihoods import Bernoulli
+
+        means = isinstance(model.likelihood, Bernoulli)
+        rows: Tensor = model.sample(n, generator, means=means)
+        return rows
+
+
+FAMILIES: dict[str, type[Family]] = {"gmm": GMM, "vgmm": VGMM, "ae": AE, "vae": VAE}
 
 
 def chain(preprocessing: Preprocessing) -> Transform:
