@@ -19,7 +19,13 @@ import envs
 from gail import checkpoint
 from gail.cloning import clone
 from gail.demonstrations import Demonstrations, Transitions
-from gail.discriminator import Discriminator, Replay, adversarial_loss, random_rows
+from gail.discriminator import (
+    Discriminator,
+    Replay,
+    adversarial_loss,
+    hidden_dimensions,
+    random_rows,
+)
 from gail.errors import CheckpointError
 from gail.losses import mean_of
 from gail.persistence import Sections
@@ -116,7 +122,10 @@ class GAIL(TorchPPO):
         rows = max(len(self.expert.obs), self.settings.cloning.statistics_rows)
         self.policy.normaliser.update(self.expert.obs)
         self.policy.normaliser.count.fill_(rows)
-        self.discriminator.normaliser.update(self.expert.obs)
+        statistics = self.discriminator.normaliser
+        statistics.update(self.expert.obs)
+        hidden = hidden_dimensions(self.settings.discriminator, self.env_id, statistics.varies())
+        self.discriminator.hide(hidden)
 
     def learn(
         self,
