@@ -17,7 +17,7 @@ from torch import Tensor
 
 import envs
 from gail import checkpoint
-from gail.cloning import clone
+from gail.cloning import clone, cloning_loss, cloning_weight
 from gail.demonstrations import Demonstrations, Transitions
 from gail.discriminator import (
     Discriminator,
@@ -34,7 +34,7 @@ from gail.ppo import Environment, TorchPPO, environment_id
 from gail.presets import Settings, from_json, preset
 from gail.ranges import expect
 from gail.rewards import REWARDS
-from gail.rollout import Rollout
+from gail.rollout import Batch, Rollout
 
 
 class GAIL(TorchPPO):
@@ -189,6 +189,17 @@ class GAIL(TorchPPO):
         loss.backward()  # type: ignore[no-untyped-call]
         self.discriminator_optimizer.step()
         return statistics
+
+    def minibatch_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """PPO's loss, and the expert's likelihood with a weight that fades."""
+        loss, statistics = super().minibatch_loss(batch)
+        settings = self.settings.cloning
+        weight = cloning_weight(settings, 1.0 - self._current_progress_remaining)
+        if weight == 0:
+            return loss, statistics
+        rows = random_rows(len(self.expert.obs), settings.batch_size, self.generator)
+        cloning = cloning_loss(self.policy, self.expert.obs[rows], self.expert.action[rows])
+        return loss + weight * cloning, statistics | {"cloning_loss": cloning.detach()}
 
     @torch.no_grad()
     def judge(self, rollout: Rollout) -> Tensor:

@@ -60,6 +60,8 @@ _CLONING = {
     "statistics_rows": ranges.whole(0),
     "learning_rate": ranges.POSITIVE,
     "batch_size": ranges.whole(2),
+    "weight": ranges.NOT_NEGATIVE,
+    "fade": ranges.POSITIVE_SHARE,
 }
 
 
@@ -167,6 +169,10 @@ class CloningSettings:
     """Transitions in a minibatch."""
     statistics_rows: int = 1_000_000
     """Rows the demonstrations count for, at least, in the policy's observation statistics."""
+    weight: float = 0.0
+    """Weight of the cloning loss beside PPO's, at the start of training."""
+    fade: float = 0.5
+    """Share of the steps in which that weight fades to 0."""
 
     def __post_init__(self) -> None:
         ranges.check(self, _CLONING, "cloning")

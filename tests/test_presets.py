@@ -68,6 +68,8 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "learning_rate": [0.0],
         "batch_size": [0],
         "statistics_rows": [-1],
+        "weight": [-1.0, NAN],
+        "fade": [0.0, 1.1, NAN],
     },
 }
 CASES = [
