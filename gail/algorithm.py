@@ -117,6 +117,8 @@ class GAIL(TorchPPO):
         """Check the demonstrations, put them on the device, and start all statistics there."""
         demonstrations.check_for(self.env_id, self.observation_space, self.action_space)
         expert = demonstrations.transitions(every=every, seed=seed)
+        if self.settings.expert_resets:
+            self.engine.start_from(expert.obs, self.settings.expert_resets, seed)
         self.expert = Transitions(*(column.to(self.device) for column in expert))
         # Statistics that followed the first rollouts would shift the cloned network's inputs.
         rows = max(len(self.expert.obs), self.settings.cloning.statistics_rows)

@@ -190,9 +190,11 @@ class Settings:
     """The discriminator and its reward."""
     cloning: CloningSettings = field(default_factory=CloningSettings)
     """The warm start."""
+    expert_resets: float = 0.0
+    """Probability that an episode of training starts in a demonstration's state."""
 
     def __post_init__(self) -> None:
-        ranges.check(self, {"steps": ranges.whole(0)})
+        ranges.check(self, {"steps": ranges.whole(0), "expert_resets": ranges.UNIT})
         ranges.expect("ppo", self.ppo, PPOSettings)
         ranges.expect("discriminator", self.discriminator, DiscriminatorSettings)
         ranges.expect("cloning", self.cloning, CloningSettings)

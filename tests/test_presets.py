@@ -89,6 +89,12 @@ def test_a_setting_out_of_range_is_named_with_its_flag(group: str, name: str, va
     assert f"--{group}.{name}".replace("_", "-") in told
 
 
+@pytest.mark.parametrize("probability", [-0.1, 1.1, NAN])
+def test_the_probability_of_expert_resets_is_one(probability: float) -> None:
+    with pytest.raises(GailError, match=r"expert_resets is .*\(--expert-resets\)"):
+        Settings(expert_resets=probability)
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_number_and_word_has_a_range(group: str) -> None:
     kind = GROUPS[group]
