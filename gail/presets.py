@@ -203,8 +203,7 @@ class Settings:
 def preset(env_id: str | None) -> Settings:
     """The settings of a task, or a sane start for any other.
 
-    Ant's are measured in benchmarks/, the start for other tasks on Walker2d-v5. Humanoid's are
-    those of an earlier sketch and have no result here yet.
+    Ant's are measured in benchmarks/, the start for other tasks on Walker2d-v5.
 
     Args:
         env_id: Gymnasium id, or None where it is not known.
@@ -223,7 +222,7 @@ def preset(env_id: str | None) -> Settings:
             settings,
             steps=4_000_000,
             ppo=replace(settings.ppo, kl_target=0.02),
-            cloning=replace(moving, steps=6000),
+            cloning=replace(settings.cloning, steps=6000),
         )
     # Measured on Walker2d-v5: under more noise a cloned walker falls, and with a KL target of
     # 0.01 the policy hardly left its clone in a million steps.
