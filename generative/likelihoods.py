@@ -21,6 +21,7 @@ from generative.data import check_finite
 _UNIT = math.log(math.e - 1)  # softplus of it is 1
 
 
+@dataclass(frozen=True)
 class Likelihood(ABC):
     """p(x | outputs), independent for all values of x."""
 
