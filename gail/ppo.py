@@ -225,9 +225,13 @@ class TorchPPO(SavedPPO):
         """Values (B,) of observations (B, O)."""
         return self.policy.predict_values(obs).squeeze(-1)
 
-    def _minibatch_step(self, batch: Batch) -> dict[str, Tensor]:
+    def minibatch_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What a minibatch minimises, and scalars to log."""
         values, log_probs, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
-        loss, statistics = ppo_loss(values, log_probs, entropy, batch, self.ppo_settings)
+        return ppo_loss(values, log_probs, entropy, batch, self.ppo_settings)
+
+    def _minibatch_step(self, batch: Batch) -> dict[str, Tensor]:
+        loss, statistics = self.minibatch_loss(batch)
         self.policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)

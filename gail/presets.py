@@ -38,6 +38,8 @@ _PPO = {
 _DISCRIMINATOR = {
     "reward": ranges.one_of(RewardShape),
     "inputs": ranges.one_of(DiscriminatorInput),
+    "exclude": ranges.WORDS,
+    "clip": ranges.POSITIVE,
     "hidden": ranges.WIDTHS,
     "loss": ranges.one_of(AdversarialLoss),
     "learning_rate": ranges.POSITIVE,
@@ -58,6 +60,8 @@ _CLONING = {
     "statistics_rows": ranges.whole(0),
     "learning_rate": ranges.POSITIVE,
     "batch_size": ranges.whole(2),
+    "weight": ranges.NOT_NEGATIVE,
+    "fade": ranges.POSITIVE_SHARE,
 }
 
 
@@ -110,6 +114,12 @@ class DiscriminatorSettings:
     """Shape of the reward as a function of the logit; see gail.rewards."""
     inputs: DiscriminatorInput = "sa"
     """What it sees: state (s), action (a), next state (the second s)."""
+    exclude: tuple[str, ...] = ()
+    """Parts of the observation it does not see, by MuJoCo's names (cinert, cfrc_ext, ...)."""
+    exclude_constant: bool = False
+    """Hide the observation's dimensions that never vary in the demonstrations."""
+    clip: float = 10.0
+    """Observations it sees are kept within so many standard deviations."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden widths."""
     loss: AdversarialLoss = "bce"
@@ -159,6 +169,10 @@ class CloningSettings:
     """Transitions in a minibatch."""
     statistics_rows: int = 1_000_000
     """Rows the demonstrations count for, at least, in the policy's observation statistics."""
+    weight: float = 0.0
+    """Weight of the cloning loss beside PPO's, at the start of training."""
+    fade: float = 0.5
+    """Share of the steps in which that weight fades to 0."""
 
     def __post_init__(self) -> None:
         ranges.check(self, _CLONING, "cloning")
@@ -176,9 +190,11 @@ class Settings:
     """The discriminator and its reward."""
     cloning: CloningSettings = field(default_factory=CloningSettings)
     """The warm start."""
+    expert_resets: float = 0.0
+    """Probability that an episode of training starts in a demonstration's state."""
 
     def __post_init__(self) -> None:
-        ranges.check(self, {"steps": ranges.whole(0)})
+        ranges.check(self, {"steps": ranges.whole(0), "expert_resets": ranges.UNIT})
         ranges.expect("ppo", self.ppo, PPOSettings)
         ranges.expect("discriminator", self.discriminator, DiscriminatorSettings)
         ranges.expect("cloning", self.cloning, CloningSettings)

@@ -282,6 +282,9 @@ WRONG = {
     "no environments": "--demonstrations good.npz --ppo.num-envs 0",
     "every 0th step": "--demonstrations good.npz --every 0",
     "cloning with steps": "--demonstrations good.npz --method bc --steps 10",
+    "cloning with resets": "--demonstrations good.npz --method bc --expert-resets 0.5",
+    "resets in a task without": "--demonstrations good.npz --expert-resets 0.5",
+    "parts of a task without": "--demonstrations good.npz --discriminator.exclude qpos",
     "reward with demonstrations": "--demonstrations good.npz --method ppo",
     "no run": "--resume full",
 }

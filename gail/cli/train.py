@@ -65,6 +65,8 @@ class Train:
     """Episodes of the final score; 0 leaves the score out."""
     video: bool = True
     """Record rollout.mp4 and rollout.png at the end."""
+    expert_resets: float = 0.0
+    """Probability that an episode of training starts in a demonstration's state (gail only)."""
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints."""
     ppo: PPOSettings = field(default_factory=PPOSettings)
@@ -95,6 +97,7 @@ class Train:
             ppo=reward_preset(env) if method == "ppo" else settings.ppo,
             discriminator=settings.discriminator,
             cloning=settings.cloning,
+            expert_resets=settings.expert_resets if method in (None, "gail") else 0.0,
         )
 
     @classmethod
@@ -176,6 +179,11 @@ class Train:
                 "--method ppo learns from the environment's own reward and takes no "
                 "demonstrations; leave out --demonstrations and --trajectories."
             )
+        if self.method != "gail" and self.expert_resets:
+            raise GailError(
+                f"--expert-resets is {self.expert_resets}, but only --method gail starts episodes "
+                "in the demonstrations' states; leave it out."
+            )
         make(self.env).close()  # scores and videos come from Gymnasium, whatever the engine
 
     def _require_same_flags(self, folder: Path) -> None:
@@ -205,7 +213,12 @@ class Train:
         where: Any = {"seed": self.seed, "device": self.device, "backend": self.backend}
         if self.method == "ppo":
             return TorchPPO("MlpPolicy", self.env, self.ppo, **where)
-        settings = Settings(ppo=self.ppo, discriminator=self.discriminator, cloning=self.cloning)
+        settings = Settings(
+            ppo=self.ppo,
+            discriminator=self.discriminator,
+            cloning=self.cloning,
+            expert_resets=self.expert_resets,
+        )
         return GAIL("MlpPolicy", self.env, expert, settings, every=self.every, **where)
 
     def _config(self, model: TorchPPO, expert: Demonstrations | None) -> dict[str, Any]:
