@@ -33,7 +33,7 @@ from gail.ranges import expect
 from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows
 
 KL_STEP = 1.5  # factor on the step size when an update's KL leaves [target / 2, 2 * target]
-LEARNING_RATE_RANGE = (1e-5, 1e-2)
+LEARNING_RATE_RANGE = (1e-6, 1e-2)
 
 Environment = str | BatchedEnv | VecEnv | Env[Any, Any]
 
@@ -127,12 +127,31 @@ class TorchPPO(SavedPPO):
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        for group in self.policy.optimizer.param_groups:
-            group["lr"] = torch.tensor(self.ppo_settings.learning_rate, device=self.device)
+        self.policy.optimizer = self._optimizer()
         self.reward_scale = RewardScale(self.n_envs, self.gamma, self.device)
         where = self.device if self.env is None else self.engine.device  # rewards come from there
         self.episodes = EpisodeMeter(self.n_envs, where)
         self.seconds = {"physics": 0.0, "policy": 0.0}
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """Adam for the policy at an adapted step size and for the value network, maybe at its own.
+
+        Step sizes are tensors, so that adapting one needs no host copy.
+        """
+        settings, groups = self.ppo_settings, [list(self.policy.parameters())]
+        rates = [settings.learning_rate]
+        if settings.value_learning_rate is not None:
+            names = dict(self.policy.named_parameters())
+            critic = [value for name, value in names.items() if "value_net" in name]
+            actor = [value for name, value in names.items() if "value_net" not in name]
+            groups, rates = [actor, critic], [*rates, settings.value_learning_rate]
+        return torch.optim.Adam(
+            [
+                {"params": group, "lr": torch.tensor(rate, device=self.device)}
+                for group, rate in zip(groups, rates, strict=True)
+            ],
+            **self.policy.optimizer_kwargs,
+        )
 
     def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
         """SB3's progress bar counts steps; ours also tells how learning goes."""
@@ -241,14 +260,15 @@ class TorchPPO(SavedPPO):
     @torch.no_grad()
     def _adapt_learning_rate(self, kl: Tensor) -> None:
         """Hold an update's KL near its target (as rsl_rl does), without a host copy."""
-        target = self.ppo_settings.kl_target
-        if target is None:
+        settings = self.ppo_settings
+        if settings.kl_target is None:
             return
-        for group in self.policy.optimizer.param_groups:
-            rate = group["lr"]
-            rate.copy_(torch.where(kl > 2 * target, rate / KL_STEP, rate))
-            rate.copy_(torch.where(kl < target / 2, rate * KL_STEP, rate))
-            rate.clamp_(*LEARNING_RATE_RANGE)
+        left = self._current_progress_remaining  # of learn()'s steps, 1 to 0
+        target = settings.kl_target * (settings.kl_final + (1 - settings.kl_final) * left)
+        rate = self.policy.optimizer.param_groups[0]["lr"]
+        rate.copy_(torch.where(kl > 2 * target, rate / KL_STEP, rate))
+        rate.copy_(torch.where(kl < target / 2, rate * KL_STEP, rate))
+        rate.clamp_(*LEARNING_RATE_RANGE)
 
     def _record_update(self, rollout: Rollout, statistics: dict[str, Tensor]) -> None:
         variance = rollout.returns.var().clamp(min=1e-12)  # returns can be constant

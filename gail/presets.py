@@ -25,6 +25,8 @@ _PPO = {
     "n_epochs": ranges.whole(1),
     "learning_rate": ranges.POSITIVE,
     "kl_target": ranges.optional(ranges.POSITIVE),
+    "kl_final": ranges.POSITIVE_SHARE,
+    "value_learning_rate": ranges.optional(ranges.POSITIVE),
     "clip_range": ranges.POSITIVE,
     "gamma": ranges.UNIT,
     "gae_lambda": ranges.UNIT,
@@ -81,6 +83,10 @@ class PPOSettings:
     """Adam's step size at the start."""
     kl_target: float | None = 0.01
     """KL divergence of an update that the step size is adapted to; None keeps the step size."""
+    kl_final: float = 1.0
+    """Share of the KL target that is left at the end of training; it falls linearly."""
+    value_learning_rate: float | None = None
+    """Adam's step size for the value network; None is the policy's, adapted with it."""
     clip_range: float = 0.2
     """Clipping of the probability ratio around 1."""
     gamma: float = 0.99
