@@ -17,7 +17,7 @@ from torch import Tensor
 
 import envs
 from gail import checkpoint
-from gail.cloning import clone, cloning_loss, cloning_weight
+from gail.cloning import clone, cloning_loss, cloning_weight, start_statistics
 from gail.demonstrations import Demonstrations, Transitions
 from gail.discriminator import (
     Discriminator,
@@ -120,10 +120,7 @@ class GAIL(TorchPPO):
         if self.settings.expert_resets:
             self.engine.start_from(expert.obs, self.settings.expert_resets, seed)
         self.expert = Transitions(*(column.to(self.device) for column in expert))
-        # Statistics that followed the first rollouts would shift the cloned network's inputs.
-        rows = max(len(self.expert.obs), self.settings.cloning.statistics_rows)
-        self.policy.normaliser.update(self.expert.obs)
-        self.policy.normaliser.count.fill_(rows)
+        start_statistics(self.policy, self.expert, self.settings.cloning)
         statistics = self.discriminator.normaliser
         statistics.update(self.expert.obs)
         hidden = hidden_dimensions(self.settings.discriminator, self.env_id, statistics.varies())
@@ -197,7 +194,7 @@ class GAIL(TorchPPO):
         loss, statistics = super().minibatch_loss(batch)
         settings = self.settings.cloning
         weight = cloning_weight(settings, 1.0 - self._current_progress_remaining)
-        if weight == 0:
+        if weight == 0 or self.critic_only:
             return loss, statistics
         rows = random_rows(len(self.expert.obs), settings.batch_size, self.generator)
         cloning = cloning_loss(self.policy, self.expert.obs[rows], self.expert.action[rows])

@@ -16,6 +16,23 @@ from gail.policy import NormalisedPolicy, log_prob
 from gail.presets import CloningSettings
 
 
+def start_statistics(
+    policy: NormalisedPolicy, expert: Transitions, settings: CloningSettings
+) -> None:
+    """Start the policy's observation statistics at the expert's, for a policy without any.
+
+    They count for ``settings.statistics_rows`` rows at least: statistics that followed the first
+    rollouts would shift the cloned network's inputs.
+
+    Args:
+        policy: changed in place.
+        expert: transitions on the policy's device.
+        settings: how much the statistics count.
+    """
+    policy.normaliser.update(expert.obs)
+    policy.normaliser.count.fill_(max(len(expert.obs), settings.statistics_rows))
+
+
 def clone(
     policy: NormalisedPolicy,
     expert: Transitions,

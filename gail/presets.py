@@ -36,6 +36,7 @@ _PPO = {
     "net_arch": ranges.WIDTHS,
     "activation": ranges.one_of(Activation),
     "log_std_init": ranges.FINITE,
+    "critic_rollouts": ranges.whole(0),
 }
 _DISCRIMINATOR = {
     "reward": ranges.one_of(RewardShape),
@@ -107,6 +108,8 @@ class PPOSettings:
     """Initial log standard deviation, in units of the action box's half-range."""
     scale_rewards: bool = True
     """Divide rewards by the running standard deviation of their discounted sum."""
+    critic_rollouts: int = 0
+    """First rollouts that train only the value function: untrained, it can undo a cloned policy."""
 
     def __post_init__(self) -> None:
         ranges.check(self, _PPO, "ppo")
@@ -245,6 +248,21 @@ def reward_preset(env_id: str | None) -> PPOSettings:
     True
     """
     return PPOSettings(n_steps=32, batch_size=256, n_epochs=6, kl_target=0.03, log_std_init=-0.5)
+
+
+def warm_reward_preset(env_id: str | None) -> PPOSettings:
+    """Settings of TorchPPO on the environment's own reward, from a cloned policy.
+
+    As careful as imitation, because under more noise or larger updates the clone is lost, and the
+    value function learns first. Not tuned.
+
+    Args:
+        env_id: Gymnasium id, or None where it is not known.
+
+    >>> warm_reward_preset("Humanoid-v5").critic_rollouts
+    10
+    """
+    return replace(preset(env_id).ppo, critic_rollouts=10)
 
 
 def from_json(kind: type[S], values: dict[str, Any]) -> S:
