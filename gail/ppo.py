@@ -26,7 +26,7 @@ from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
 from gail.losses import adapted_rate, mean_of, ppo_loss, require_finite
 from gail.persistence import SavedPPO
-from gail.policy import NormalisedPolicy, check_policy, networks
+from gail.policy import NormalisedPolicy, adam, check_policy, networks
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
 from gail.ranges import expect
@@ -124,8 +124,7 @@ class TorchPPO(SavedPPO):
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        for group in self.policy.optimizer.param_groups:
-            group["lr"] = torch.tensor(self.ppo_settings.learning_rate, device=self.device)
+        self.policy.optimizer = adam(self.policy, self.ppo_settings, self.device)
         self.reward_scale = RewardScale(self.n_envs, self.gamma, self.device)
         where = self.device if self.env is None else self.engine.device  # rewards come from there
         self.episodes = EpisodeMeter(self.n_envs, where)
@@ -247,8 +246,8 @@ class TorchPPO(SavedPPO):
         target = self.ppo_settings.kl_target
         if target is None or self.critic_only:
             return
-        for group in self.policy.optimizer.param_groups:
-            group["lr"].copy_(adapted_rate(group["lr"], kl, target))
+        rate = self.policy.optimizer.param_groups[0]["lr"]
+        rate.copy_(adapted_rate(rate, kl, target))
 
     def _record_update(self, rollout: Rollout, statistics: dict[str, Tensor]) -> None:
         variance = rollout.returns.var().clamp(min=1e-12)  # returns can be constant
