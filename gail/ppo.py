@@ -26,7 +26,7 @@ from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
 from gail.losses import adapted_rate, mean_of, ppo_loss, require_finite
 from gail.persistence import SavedPPO
-from gail.policy import NormalisedPolicy, check_policy, networks
+from gail.policy import NormalisedPolicy, adam, check_policy, networks
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
 from gail.ranges import expect
@@ -124,31 +124,11 @@ class TorchPPO(SavedPPO):
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        self.policy.optimizer = self._optimizer()
+        self.policy.optimizer = adam(self.policy, self.ppo_settings, self.device)
         self.reward_scale = RewardScale(self.n_envs, self.gamma, self.device)
         where = self.device if self.env is None else self.engine.device  # rewards come from there
         self.episodes = EpisodeMeter(self.n_envs, where)
         self.seconds = {"physics": 0.0, "policy": 0.0}
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        """Adam for the policy at an adapted step size and for the value network, maybe at its own.
-
-        Step sizes are tensors, so that adapting one needs no host copy.
-        """
-        settings, groups = self.ppo_settings, [list(self.policy.parameters())]
-        rates = [settings.learning_rate]
-        if settings.value_learning_rate is not None:
-            names = dict(self.policy.named_parameters())
-            critic = [value for name, value in names.items() if "value_net" in name]
-            actor = [value for name, value in names.items() if "value_net" not in name]
-            groups, rates = [actor, critic], [*rates, settings.value_learning_rate]
-        return torch.optim.Adam(
-            [
-                {"params": group, "lr": torch.tensor(rate, device=self.device)}
-                for group, rate in zip(groups, rates, strict=True)
-            ],
-            **self.policy.optimizer_kwargs,
-        )
 
     def _init_callback(self, callback: MaybeCallback, progress_bar: bool = False) -> BaseCallback:
         """SB3's progress bar counts steps; ours also tells how learning goes."""

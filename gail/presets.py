@@ -24,7 +24,9 @@ _PPO = {
     "batch_size": ranges.whole(2),
     "n_epochs": ranges.whole(1),
     "learning_rate": ranges.POSITIVE,
+    "critic_learning_rate": ranges.optional(ranges.POSITIVE),
     "kl_target": ranges.optional(ranges.POSITIVE),
+    "kl_final": ranges.POSITIVE_SHARE,
     "kl_final": ranges.POSITIVE_SHARE,
     "value_learning_rate": ranges.optional(ranges.POSITIVE),
     "clip_range": ranges.POSITIVE,
@@ -82,8 +84,12 @@ class PPOSettings:
     """Passes over a rollout."""
     learning_rate: float = 3e-4
     """Adam's step size at the start."""
+    critic_learning_rate: float | None = None
+    """The value network's own, constant step size; None shares the policy's."""
     kl_target: float | None = 0.01
     """KL divergence of an update that the step size is adapted to; None keeps the step size."""
+    kl_final: float = 1.0
+    """Share of the KL target that is left at the end of training; it falls linearly."""
     kl_final: float = 1.0
     """Share of the KL target that is left at the end of training; it falls linearly."""
     value_learning_rate: float | None = None
@@ -253,8 +259,9 @@ def reward_preset(env_id: str | None) -> PPOSettings:
 def warm_reward_preset(env_id: str | None) -> PPOSettings:
     """Settings of TorchPPO on the environment's own reward, from a cloned policy.
 
-    As careful as imitation, because under more noise or larger updates the clone is lost, and the
-    value function learns first. Not tuned.
+    As careful as imitation, because more noise or larger updates lose the clone, and the value
+    function learns first. On Humanoid-v5 the first update had a KL divergence of 13 with a step
+    size of 3e-4, and of 0.03 with 3e-5.
 
     Args:
         env_id: Gymnasium id, or None where it is not known.
@@ -262,7 +269,9 @@ def warm_reward_preset(env_id: str | None) -> PPOSettings:
     >>> warm_reward_preset("Humanoid-v5").critic_rollouts
     10
     """
-    return replace(preset(env_id).ppo, critic_rollouts=10)
+    return replace(
+        preset(env_id).ppo, learning_rate=3e-5, critic_learning_rate=3e-4, critic_rollouts=10
+    )
 
 
 def from_json(kind: type[S], values: dict[str, Any]) -> S:

@@ -40,6 +40,27 @@ def is_critics(name: str) -> bool:
     return "value" in name
 
 
+def test_the_critic_can_have_a_step_size_of_its_own(tmp_path: Path) -> None:
+    """Adam's first step is the step size, whatever the gradient, where there is one."""
+    settings = replace(
+        SMALL, learning_rate=1e-4, critic_learning_rate=1e-2, n_epochs=1, batch_size=ROLLOUT
+    )
+    model = small_model(settings)
+    before = parameters(model)
+    model.learn(ROLLOUT)
+    for name, tensor in parameters(model).items():
+        step = (tensor - before[name]).abs().max().item()
+        assert step == pytest.approx(1e-2 if is_critics(name) else 1e-4, rel=0.05), name
+    model.save_checkpoint(tmp_path / "c.zip")
+    whole, resumed = model, small_model(settings).restore(tmp_path / "c.zip")
+    for each in (whole, resumed):
+        each.learn(2 * ROLLOUT, reset_num_timesteps=False)
+        rates = [float(group["lr"]) for group in each.policy.optimizer.param_groups]
+        assert rates[1] == pytest.approx(1e-2)
+    ours, theirs = parameters(whole), parameters(resumed)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 @pytest.mark.parametrize("algorithm", ["ppo", "gail"])
 def test_the_first_rollouts_train_the_value_function_and_nothing_else(algorithm: str) -> None:
     model = small_model()
