@@ -27,8 +27,6 @@ _PPO = {
     "critic_learning_rate": ranges.optional(ranges.POSITIVE),
     "kl_target": ranges.optional(ranges.POSITIVE),
     "kl_final": ranges.POSITIVE_SHARE,
-    "kl_final": ranges.POSITIVE_SHARE,
-    "value_learning_rate": ranges.optional(ranges.POSITIVE),
     "clip_range": ranges.POSITIVE,
     "gamma": ranges.UNIT,
     "gae_lambda": ranges.UNIT,
@@ -90,10 +88,6 @@ class PPOSettings:
     """KL divergence of an update that the step size is adapted to; None keeps the step size."""
     kl_final: float = 1.0
     """Share of the KL target that is left at the end of training; it falls linearly."""
-    kl_final: float = 1.0
-    """Share of the KL target that is left at the end of training; it falls linearly."""
-    value_learning_rate: float | None = None
-    """Adam's step size for the value network; None is the policy's, adapted with it."""
     clip_range: float = 0.2
     """Clipping of the probability ratio around 1."""
     gamma: float = 0.99
