@@ -45,6 +45,7 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "activation": ["gelu", None],
         "log_std_init": [NAN, INFINITE],
         "critic_learning_rate": [0.0, -1.0, NAN],
+        "kl_final": [0.0, 1.5, NAN],
         "critic_rollouts": [-1, 0.5],
     },
     "discriminator": {
