@@ -221,32 +221,31 @@ class Autoencoder(EncoderDecoder):
         return self.in_data_units(self.likelihood.mean(outputs))
 
     @torch.no_grad()
-    def impute(
-        self, x: Data, mask: Data, context: Data | None = None, *, steps: int = 50
-    ) -> Tensor:
-        """Complete rows (B, *shape) so that they are what their own codes tell.
+    def impute(self, x: Data, mask: Data, context: Data | None = None) -> Tensor:
+        """Complete rows (B, *shape) with one that learned with masked values.
 
-        What is hidden begins as 0 after preprocessing and is replaced ``steps`` times by its
-        reconstruction. Every step of a denoising autoencoder leads towards where data are dense
-        (Alain & Bengio 2014), but what comes out is a likely completion and no conditional mean;
-        where that is wanted take a :class:`~generative.vae.VAE`.
+        What is hidden becomes 0 after preprocessing, as it was in training, where the best answer
+        to that is the mean of what is hidden given the rest. Going round again with what came out
+        is no better: the nets have never seen such rows, and it can run away.
 
         Args:
             x: rows; hidden values may be anything.
             mask: (B, *shape), True where a value is observed.
             context: (B, C), if the model is conditional.
-            steps: how often.
 
         Raises:
-            ValueError: if mask or rows cannot be used, or the preprocessing mixes dimensions.
+            ValueError: if mask or rows cannot be used, nothing was masked in training, or the
+                preprocessing mixes dimensions.
         """
-        check_positive("impute", steps=steps)
+        if not self.corruption.masked:
+            raise ValueError(
+                "impute needs an autoencoder that learned with masked values; make it with "
+                "corruption=Corruption(masked=0.3), say, or use a VAE."
+            )
         fixed = torch.Generator(self.device).manual_seed(0)
         data, seen, batch, here = self.prepare_holes(x, mask, context, fixed)
-        filled = torch.where(here, batch.x, 0)
-        for _ in range(steps):
-            filled = torch.where(here, batch.x, self._told(batch._replace(x=filled)))
-        return torch.where(seen, data, self.in_data_units(filled))
+        told = self._told(batch._replace(x=torch.where(here, batch.x, 0)))
+        return torch.where(seen, data, self.in_data_units(told))
 
     def _told(self, batch: Batch) -> Tensor:
         """E[x | z] of the codes of data as the nets see them."""

@@ -28,21 +28,35 @@ class Batch(NamedTuple):
 
     def at(self, index: Tensor | slice) -> Batch:
         """Some of the rows."""
-        context = None if self.context is None else self.context[index]
-        lengths = None if self.lengths is None else self.lengths[index]
-        return Batch(self.x[index], context, lengths)
+
+        def rows(part: Tensor) -> Tensor:
+            # A third of the time that part[index] takes for a small batch.
+            return part[index] if isinstance(index, slice) else part.index_select(0, index)
+
+        context = None if self.context is None else rows(self.context)
+        lengths = None if self.lengths is None else rows(self.lengths)
+        return Batch(rows(self.x), context, lengths)
 
 
 def as_batch(
-    x: Data, context: Data | None, lengths: Data | Sequence[int] | None, *, like: Tensor
+    x: Data,
+    context: Data | None,
+    lengths: Data | Sequence[int] | None,
+    *,
+    like: Tensor,
+    shape: Sequence[int | None] | None = None,
 ) -> Batch:
-    """Data on the device of ``like``, in their own type, with zeros beyond the lengths.
+    """Data on the device of ``like``, with zeros beyond the lengths.
+
+    What is floating point takes the precision of ``like``; whole numbers, such as the bytes of
+    images, stay what they are.
 
     Args:
         x: (B, D), (B, C, H, W) or (B, T, D).
         context: (B, C); takes the precision of ``like``.
         lengths: (B,), for sequences.
         like: a tensor on the device of the model.
+        shape: of a row, if it is known; None in it for any size.
 
     Raises:
         ValueError: if shapes do not fit or a value that counts is not finite.
@@ -51,7 +65,8 @@ def as_batch(
     tensor([[1., 0., 0.],
             [1., 1., 1.]])
     """
-    rows = observations(x, lengths=lengths).to(like.device)
+    rows = observations(x, lengths=lengths, shape=shape)
+    rows = rows.to(like) if rows.is_floating_point() else rows.to(like.device)
     steps = None if lengths is None else check_lengths(lengths, rows).to(like.device)
     if context is None:
         return Batch(rows, None, steps)
@@ -63,6 +78,15 @@ def as_batch(
         )
     check_finite(given, "context")
     return Batch(rows, given, steps)
+
+
+def row_shape(x: Tensor) -> list[int | None]:
+    """What rows that belong to the same data must be like: sequences may be of any length.
+
+    >>> row_shape(torch.zeros(9, 50, 3))
+    [None, 3]
+    """
+    return [None if x.dim() == 3 and axis == 1 else size for axis, size in enumerate(x.shape)][1:]
 
 
 def split(data: Batch, share: float) -> tuple[Batch, Batch]:

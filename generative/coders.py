@@ -49,7 +49,7 @@ class Dense(Network):
 
     hidden: Sequence[int] = (400, 400)
     """Widths of the encoder's hidden layers."""
-    activation: Activation = "tanh"
+    activation: Activation = "relu"
     """Between them."""
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from generative.batches import Batch, as_batch
+from generative.batches import Batch
 from generative.bounds import chunks
 from generative.chain import describe
 from generative.coders import Convolutional, Dense, Network
@@ -143,9 +143,7 @@ class EncoderDecoder(NeuralModel):
             ValueError: if the model was not fitted or the data do not fit it.
         """
         self.check_fitted()
-        batch, log_det = self.preprocessed(
-            as_batch(x, context, None, like=next(self.parameters())), generator
-        )
+        batch, log_det = self.preprocessed(self.as_batch(x, context), generator)
         self.check(batch)
         return batch, log_det
 
@@ -163,9 +161,7 @@ class EncoderDecoder(NeuralModel):
         seen = check_mask(holes.flatten(1), given.flatten(1)).reshape(given.shape)
         seen = seen.to(self.device)
         data = torch.where(seen, given.to(self.device, self.dtype), 0)
-        batch, _ = self.preprocessed(
-            as_batch(data, context, None, like=next(self.parameters())), generator
-        )
+        batch, _ = self.preprocessed(self.as_batch(data, context), generator)
         here = self.preprocessing.kept(seen)
         self.check(batch._replace(x=torch.where(here, batch.x, 0)))
         return data, seen, batch, here

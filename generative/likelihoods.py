@@ -197,9 +197,9 @@ class Categorical(Likelihood):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         """The log-probability of the level that x is."""
         log_p = outputs.log_softmax(-1)
-        shape = torch.broadcast_shapes(log_p.shape[:-1], x.shape)
-        which = x.long().expand(shape)[..., None]
-        return log_p.expand(*shape, self.levels).gather(-1, which).squeeze(-1)
+        which = x.long() + torch.zeros_like(log_p[..., 0], dtype=torch.long)  # broadcast
+        log_p = log_p.expand(*which.shape, self.levels)
+        return log_p.gather(-1, which[..., None]).squeeze(-1)
 
     def mean(self, outputs: Tensor) -> Tensor:
         """Σ level · probability, for levels that are an order (shades of grey)."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from generative import continuation
-from generative.batches import Batch, as_batch, frames, split
+from generative.batches import Batch, as_batch, frames, row_shape, split
 from generative.chain import from_description
 from generative.data import Data, as_tensor, within
 from generative.files import require_writable
@@ -35,16 +35,19 @@ class NeuralModel(GenerativeModel):
 
     Attributes:
         preprocessing: fitted to the data of the first ``fit``.
+        row_shape: of the rows of the first ``fit``; 0 where any size will do.
         epochs_trained: over all calls of ``fit``.
         training_defaults: the settings where ``fit`` gets none.
     """
 
+    row_shape: Tensor
     epochs_trained: Tensor
     training_defaults: Training = Training()
 
     def __init__(self, preprocessing: Transform | None = None) -> None:
         super().__init__()
         self.preprocessing = Transform() if preprocessing is None else preprocessing
+        self.new_buffer("row_shape")
         self.register_buffer("epochs_trained", torch.tensor(0))
 
     @classmethod
@@ -121,7 +124,8 @@ class NeuralModel(GenerativeModel):
         """Train on rows. A fitted model is trained further; its preprocessing stays.
 
         Args:
-            x: (N, D), (N, C, H, W) or (N, T, D), of any type; cast batch by batch.
+            x: (N, D), (N, C, H, W) or (N, T, D); whole numbers stay what they are until their
+                batch is drawn.
             context: (N, C), where the family is conditional.
             lengths: (N,), how many of the T steps count; what lies beyond is not looked at.
             validation: rows to validate on, a :class:`Batch` if they have context or lengths, or
@@ -144,13 +148,15 @@ class NeuralModel(GenerativeModel):
         generator = self._generator(generator)
         if monitor.checkpoint is not None:
             require_writable(monitor.checkpoint)
-        before, self.preprocessing = self.preprocessing, self._checked(data, held_out)
+        before = self.preprocessing, self.row_shape
+        self.preprocessing = self._checked(data, held_out)
+        self.row_shape = torch.tensor([size or 0 for size in row_shape(data.x)])
         try:
             trainer = Trainer(self, data, held_out, training, generator)
             if monitor.checkpoint is not None and monitor.checkpoint.exists():
                 continuation.restore(monitor.checkpoint, trainer)
         except ValueError:
-            self.preprocessing = before
+            self.preprocessing, self.row_shape = before
             raise
         try:
             trainer.run(monitor)
@@ -163,12 +169,13 @@ class NeuralModel(GenerativeModel):
     def as_batch(
         self, x: Data, context: Data | None = None, lengths: Data | Sequence[int] | None = None
     ) -> Batch:
-        """Data on the model's device, checked as far as any model can, in their own type.
+        """Data on the model's device, checked as far as any model can.
 
         Raises:
             ValueError: if shapes do not fit or a value that counts is not finite.
         """
-        return as_batch(x, context, lengths, like=self._like)
+        shape = [size or None for size in self.row_shape.tolist()] if self.fitted else None
+        return as_batch(x, context, lengths, like=self._like, shape=shape)
 
     def preprocessed(
         self, batch: Batch, generator: torch.Generator | None = None
@@ -177,7 +184,7 @@ class NeuralModel(GenerativeModel):
 
         The steps of a sequence are preprocessed one by one, those beyond its length become 0.
         """
-        x = batch.x.to(self.dtype)
+        x = batch.x if batch.x.is_floating_point() else batch.x.to(self.dtype)
         if x.dim() != 3:
             y, log_det = self.preprocessing(x, generator)
             return batch._replace(x=y), log_det
@@ -204,7 +211,7 @@ class NeuralModel(GenerativeModel):
         if isinstance(validation, float | int):
             return split(data, validation)
         given = validation if isinstance(validation, Batch) else Batch(as_tensor(validation))
-        return data, self.as_batch(*given)
+        return data, as_batch(*given, like=self._like, shape=row_shape(data.x))
 
     def _generator(self, generator: torch.Generator | None) -> torch.Generator:
         if generator is None:

@@ -52,6 +52,7 @@ class Trainer:
                 parameters,
                 lr=training.learning_rate,
                 weight_decay=training.weight_decay,
+                fused=data.x.device.type in ("cpu", "cuda"),
                 **model.adam(name),
             )
             for name, parameters in self.players.items()
@@ -90,6 +91,7 @@ class Trainer:
             continuation.write(monitor.checkpoint, self)
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
+        self.model.zero_grad()
 
     def done(self) -> bool:
         """Whether all epochs are over, or patience is."""

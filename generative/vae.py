@@ -17,6 +17,7 @@ from generative.data import Data
 from generative.described import describe_part, part_from
 from generative.encoder_decoder import EncoderDecoder
 from generative.gibbs import complete
+from generative.hyperspherical import Hypersphere
 from generative.inverse_autoregressive import InverseAutoregressive
 from generative.latents import DiagonalGaussian, Latent, Posterior
 from generative.likelihoods import Bernoulli, Likelihood
@@ -57,7 +58,11 @@ class VAE(EncoderDecoder):
     torch.Size([5, 2])
     """
 
-    latents: ClassVar[tuple[type[Latent], ...]] = (DiagonalGaussian, InverseAutoregressive)
+    latents: ClassVar[tuple[type[Latent], ...]] = (
+        DiagonalGaussian,
+        InverseAutoregressive,
+        Hypersphere,
+    )
     default_latent: ClassVar[type[Latent]] = DiagonalGaussian
     training_defaults = Training(schedule="cosine")
 

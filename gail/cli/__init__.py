@@ -103,13 +103,14 @@ def parse(words: Sequence[str]) -> Any:
     0.02
     """
     train = Train.defaults(words) if words[:1] == ["train"] else Train()
+    generate = Generate.defaults(words if words[:1] == ["generate"] else [""])
     kinds: Any = (
         Annotated[Train, subcommand("train", default=train)]
         | Annotated[Evaluate, subcommand("evaluate")]
         | Annotated[Render, subcommand("render")]
         | Annotated[Collect, subcommand("collect")]
         | Annotated[Data, subcommand("data")]
-        | Annotated[Generate, subcommand("generate")]
+        | Annotated[Generate, subcommand("generate", default=generate)]
         | Annotated[Doctor, subcommand("doctor")]
     )
     told = io.StringIO()
