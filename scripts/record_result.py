@@ -46,10 +46,12 @@ class Record:
             "seed": config["flags"]["seed"],
             "command": command(config["command_line"]),
             **{key: scores[key] for key in SCORES},
+            "mean_speed": scores.get("mean_speed"),  # runs of older versions lack it
             "evaluation_seed": scores["seed"],
             "seconds": float(rows[-1]["time/time_elapsed"]) if rows else 0.0,
             "curve": curve(rows),
             "settings": {k: config["flags"][k] for k in ("ppo", "discriminator", "cloning")},
+            "expert_resets": config["flags"].get("expert_resets", 0.0),
             "versions": config["versions"],
             "commit": config["commit"],
             "hardware": config["hardware"],
