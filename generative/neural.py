@@ -107,6 +107,9 @@ class NeuralModel(GenerativeModel):
         """Further settings of a player's Adam, such as ``betas``."""
         return {}
 
+    def after_step(self, moment: Moment) -> None:
+        """What follows each step, such as a moving average of weights in buffers."""
+
     def after_fit(self, data: Batch) -> None:
         """What is left to do once ``fit`` has trained on data, here as they were given."""
 

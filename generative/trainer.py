@@ -120,6 +120,7 @@ class Trainer:
                 torch.nn.utils.clip_grad_norm_(parameters, self.training.max_grad_norm)
             optimizer.step()
             self.count(player, losses)
+        self.model.after_step(moment)
         self.step += 1
 
     def count(self, player: str, losses: State) -> None:

@@ -169,6 +169,15 @@ def test_each_player_moves_its_own_parameters_with_its_own_optimiser() -> None:
         assert torch.equal(judged, judged_after) == (player == "generator")
 
 
+def test_a_moving_average_follows_each_step() -> None:
+    model = Duel().fit(rows(), training=replace(SHORT, learning_rate=0.1), generator=generator())
+    made = [made for player, made, _ in model.moved if player == "critic"][::2][1:]
+    average = torch.zeros(2)
+    for each in [*made, model.made.detach()]:
+        average.lerp_(each, 0.1)
+    assert torch.allclose(model.average, average)
+
+
 def test_metrics_are_named_after_the_players() -> None:
     names: list[str] = []
     monitor = Monitor(report=lambda epoch, metrics: names.extend(metrics))

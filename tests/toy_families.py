@@ -56,10 +56,13 @@ class Denoiser(NeuralModel):
 class Duel(NeuralModel):
     """Two numbers that pull at each other; the critic moves twice as often, with its own betas."""
 
+    average: Tensor
+
     def __init__(self, preprocessing: Transform | None = None) -> None:
         super().__init__(preprocessing)
         self.made = nn.Parameter(torch.zeros(2))
         self.judged = nn.Parameter(torch.ones(2))
+        self.register_buffer("average", torch.zeros(2))  # of what was made
         self.moved: list[tuple[str, Tensor, Tensor]] = []
 
     def settings(self) -> dict[str, Any]:
@@ -86,6 +89,10 @@ class Duel(NeuralModel):
         self.moved.append((player, self.made.detach().clone(), self.judged.detach().clone()))
         gap = (self.judged * (batch.x - self.made)).mean()
         return {"loss": gap if player == "generator" else self.judged.square().sum() - gap}
+
+    def after_step(self, moment: Moment) -> None:
+        with torch.no_grad():
+            self.average.lerp_(self.made, 0.1)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return self.made.detach().expand(n, 2)
