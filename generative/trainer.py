@@ -104,6 +104,7 @@ class Trainer:
         steps = self.steps_per_epoch
         return Moment(self.step // steps, self.step, self.training.epochs, steps)
 
+    @torch.enable_grad()
     def take_step(self) -> None:
         """Each player whose turn it is moves once, on a batch of its own."""
         moment = self.moment()

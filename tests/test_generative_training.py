@@ -44,6 +44,15 @@ def test_the_same_generator_gives_the_same_weights() -> None:
     assert not same(values(first), values(third))
 
 
+def test_it_trains_also_where_gradients_are_off() -> None:
+    """As within a Bayes classifier, whose fit needs none itself."""
+    with torch.no_grad():
+        model = denoiser().fit(rows(), training=SHORT, generator=generator())
+    assert same(
+        values(model), values(denoiser().fit(rows(), training=SHORT, generator=generator()))
+    )
+
+
 def test_each_epoch_is_all_rows_in_a_new_order_and_equal_batches() -> None:
     x, model = rows(100), denoiser()
     model.fit(x, training=replace(SHORT, epochs=2))

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from generative import Batch, Moment, NeuralModel, Transform
+from generative import Batch, DensityModel, Moment, NeuralModel, Transform
 from generative.chain import describe
+from generative.data import Data, check_shape
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -96,6 +97,46 @@ class Duel(NeuralModel):
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return self.made.detach().expand(n, 2)
+
+
+class Bell(NeuralModel, DensityModel):
+    """A Gaussian for each value by itself, of any shape, learned by gradients."""
+
+    def __init__(self, shape: Sequence[int], preprocessing: Transform | None = None) -> None:
+        super().__init__(preprocessing)
+        self.shape = tuple(shape)
+        self.mean, self.log_std = (nn.Parameter(torch.zeros(self.shape)) for _ in range(2))
+
+    def settings(self) -> dict[str, Any]:
+        return {"shape": self.shape, "preprocessing": describe(self.preprocessing)}
+
+    @property
+    def width(self) -> int:
+        return self.mean.numel()
+
+    def check(self, batch: Batch) -> None:
+        check_shape(batch.x, self.shape)
+
+    def log_density(self, x: Tensor) -> Tensor:
+        normal = torch.distributions.Normal(self.mean, self.log_std.exp())
+        return normal.log_prob(x).flatten(1).sum(1)
+
+    def loss(
+        self,
+        batch: Batch,
+        moment: Moment,
+        generator: torch.Generator | None,
+        player: str = "model",
+    ) -> dict[str, Tensor]:
+        return {"loss": -self.log_density(batch.x).mean()}
+
+    def log_prob(self, x: Data) -> Tensor:
+        batch, log_det = self.preprocessed(self.as_batch(x))
+        return self.log_density(batch.x) + log_det
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        noise = torch.randn(n, *self.shape, generator=generator)
+        return self.in_data_units(self.mean + self.log_std.exp() * noise).detach()
 
 
 def denoiser(preprocessing: Transform | None = None, width: int = 2) -> Denoiser:
