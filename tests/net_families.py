@@ -10,14 +10,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor
 
 from generative import NeuralModel, Standardise
-from generative.autoencoder import Autoencoder
-from generative.coders import Dense
+from generative.autoencoder import Autoencoder, Corruption, Sparsity
+from generative.binarise import DynamicBinarise
+from generative.coders import Convolutional, Dense
 from generative.hyperspherical import Hypersphere
 from generative.inverse_autoregressive import InverseAutoregressive
-from generative.likelihoods import Gaussian
+from generative.likelihoods import Categorical, Gaussian
 from generative.vae import VAE
 
 
@@ -32,6 +34,11 @@ def blobs(n: int = 400) -> Tensor:
     noise = torch.randn(n, 2, generator=g, dtype=torch.float64)
     mix = torch.tensor([[1.0, 0.5], [0.0, 0.6]], dtype=torch.float64)
     return means[torch.arange(n) % 3] + noise @ mix
+
+
+def images(n: int = 256) -> Tensor:
+    """Digits (n, 1, 8, 8) in shades from 0 to 16."""
+    return torch.tensor(load_digits().images[:n, None], dtype=torch.float32)
 
 
 class Net(NamedTuple):
@@ -49,6 +56,7 @@ class Net(NamedTuple):
 
 
 SMALL = Dense((8,), activation="silu")
+SMALL_IMAGES = Convolutional((4, 6), 16)
 NORMAL = Gaussian("learned")
 
 NETS: dict[str, Net] = {
@@ -56,6 +64,16 @@ NETS: dict[str, Net] = {
         lambda: Autoencoder(2, 1, network=SMALL, preprocessing=Standardise()),
         blobs(),
         lambda model, x: model.reconstruct(x),
+    ),
+    "autoencoder, denoising": Net(
+        lambda: Autoencoder(2, 2, network=SMALL, corruption=Corruption(noise=0.5, masked=0.2)),
+        blobs(),
+        lambda model, x: model.encode(x),
+    ),
+    "autoencoder, sparse": Net(
+        lambda: Autoencoder((1, 8, 8), 4, network=SMALL_IMAGES, sparsity=Sparsity()),
+        images(),
+        lambda model, x: model.encode(x),
     ),
     "vae": Net(
         lambda: VAE(2, 2, likelihood=NORMAL, network=SMALL, preprocessing=Standardise()),
@@ -66,6 +84,16 @@ NETS: dict[str, Net] = {
         lambda: VAE(2, InverseAutoregressive(2), likelihood=NORMAL, network=SMALL),
         blobs(),
         lambda model, x: model.decode(x).mean,
+    ),
+    "vae, categorical": Net(
+        lambda: VAE(64, 3, likelihood=Categorical(17), network=SMALL, beta=0.5, warm_up=1),
+        images().flatten(1),
+        lambda model, x: model.reconstruct(x),
+    ),
+    "vae, convolutional": Net(
+        lambda: VAE((1, 8, 8), 3, network=SMALL_IMAGES, preprocessing=DynamicBinarise(16)),
+        (images() > 7) * 16.0,  # nothing is left to draw
+        lambda model, x: model.reconstruct(x),
     ),
     "vae, sphere": Net(
         lambda: VAE(2, Hypersphere(3), likelihood=NORMAL, network=SMALL),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +10,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from generative.autoencoder import Autoencoder, Corruption, Sparsity
-from generative.batches import Batch
 from generative.coders import Convolutional, Dense
-from generative.likelihoods import Bernoulli
-from generative.preprocessing import Standardise
-from generative.training import Moment, Training
+from generative.training import Training
 
 SMALL = Dense((32,))
 BRIEF = Training(epochs=2, batch_size=64)
@@ -31,63 +27,8 @@ def digits() -> Tensor:
     return torch.tensor(load_digits().data, dtype=torch.float32) / 16
 
 
-def images() -> Tensor:
-    return digits()[:256].reshape(-1, 1, 8, 8)
-
-
 def vectors() -> Tensor:
     return torch.randn(256, 6, generator=generator()) @ torch.randn(6, 6, generator=generator(1))
-
-
-MODELS: dict[str, Callable[[], tuple[Autoencoder, Tensor]]] = {
-    "plain": lambda: (
-        Autoencoder(6, 3, network=SMALL, preprocessing=Standardise()),
-        vectors(),
-    ),
-    "denoising": lambda: (
-        Autoencoder(6, 3, network=SMALL, corruption=Corruption(noise=0.5, masked=0.2)),
-        vectors(),
-    ),
-    "sparse": lambda: (Autoencoder(6, 12, network=SMALL, sparsity=Sparsity()), vectors()),
-    "convolutional": lambda: (
-        Autoencoder((1, 8, 8), 5, likelihood=Bernoulli(), network=Convolutional((4, 6), 16)),
-        images(),
-    ),
-}
-
-
-def trained(name: str) -> tuple[Autoencoder, Tensor]:
-    model, x = MODELS[name]()
-    return model.fit(x, training=BRIEF, generator=generator()), x
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_every_parameter_learns(name: str) -> None:
-    model, x = MODELS[name]()
-    model.loss(Batch(x), Moment(0, 0, 2, 4), generator())["loss"].backward()
-    for key, parameter in model.named_parameters():
-        assert parameter.grad is not None, key
-        assert parameter.grad.any(), key
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_loaded_model_is_the_saved_one(name: str, tmp_path: Path) -> None:
-    model, x = trained(name)
-    model.save(tmp_path / "model.zip")
-    loaded = Autoencoder.load(tmp_path / "model.zip")
-    assert loaded.settings() == model.settings()
-    assert torch.equal(loaded.reconstruct(x), model.reconstruct(x))
-    assert torch.equal(loaded.sample(5, generator()), model.sample(5, generator()))
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_rows_do_not_see_each_other(name: str) -> None:
-    model, x = trained(name)
-    order = torch.randperm(len(x), generator=generator())[:7]
-    whole = model.reconstruct(x)
-    assert whole.shape == x.shape
-    assert torch.allclose(model.reconstruct(x[order]), whole[order], atol=1e-5)
-    assert torch.equal(model.reconstruct(x), whole)  # nothing is corrupted after training
 
 
 def test_it_keeps_more_than_principal_components() -> None:
@@ -139,8 +80,8 @@ def test_corruption_has_the_strength_it_says() -> None:
 
 
 def test_sparse_codes_are_sparse() -> None:
-    model, x = MODELS["sparse"]()
-    model.sparsity = Sparsity(weight=300.0, target=0.1)
+    x = vectors()
+    model = Autoencoder(6, 12, network=SMALL, sparsity=Sparsity(weight=300.0, target=0.1))
     model.fit(x, training=LONGER, generator=generator())
     z = model.encode(x)
     assert ((z > 0) & (z < 1)).all()
@@ -171,7 +112,8 @@ def test_sparse_codes_are_sparse() -> None:
 def test_wrong_input_is_one_sentence(
     act: Callable[[Autoencoder, Tensor], object], message: str
 ) -> None:
-    model, x = trained("plain")
+    x = vectors()
+    model = Autoencoder(6, 3, network=SMALL).fit(x, training=BRIEF, generator=generator())
     with pytest.raises(ValueError, match=message) as error:
         act(model, x)
     assert "\n" not in str(error.value)
