@@ -118,6 +118,10 @@ class Monitor:
     """Written about once a minute and at the end. Where it exists, training continues from it
     exactly, if it is of the same model, settings and data."""
 
+    def __post_init__(self) -> None:
+        if self.checkpoint is not None:
+            object.__setattr__(self, "checkpoint", Path(self.checkpoint))  # strings are fine
+
 
 class Display:
     """Shows what a monitor asks for, from the moment at which training starts or goes on."""

@@ -192,6 +192,7 @@ def test_every_model_shows_its_flags(name: str, capsys: pytest.CaptureFixture[st
         ({"a": np.array([[1.0, np.nan], [0.0, 1.0]])}, (), "x is nan at row"),
         ({"a": RNG.normal(size=(9, 2))}, ("--held-out", 1), "--held-out is 1"),
         ({"a": RNG.normal(size=(9, 2))}, ("--samples", 0), "--samples is 0"),
+        ({"a": RNG.normal(size=(9, 2))}, ("--device", "tpu"), "--device is tpu"),
         ({"a": RNG.normal(size=(2, 2))}, ("--held-out", 0), "2 rows were given for 3 components"),
         ({"a": np.ones((9, 2))}, (), "None of the 2 columns varies"),
         ({"a": np.ones((9, 2))}, ("--kind", "images"), "expected (N, C, H, W) or (N, H, W)"),

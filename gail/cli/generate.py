@@ -103,6 +103,15 @@ class Generate:
         notify(f"Wrote {self.out}.")
 
     def _check(self) -> None:
+        import torch
+
+        try:
+            torch.zeros(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:  # builds without CUDA assert
+            raise ValueError(
+                f"--device is {self.device}, which PyTorch does not find here; expected cpu, or "
+                "cuda where there is a GPU."
+            ) from error
         if not 0 <= self.held_out < 1:
             raise ValueError(f"--held-out is {self.held_out}; expected at least 0 and below 1.")
         if self.samples < 1:
