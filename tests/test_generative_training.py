@@ -74,7 +74,7 @@ def test_the_moment_goes_from_the_first_step_to_the_last() -> None:
 
 def test_whole_numbers_are_cast_batch_by_batch_with_fresh_noise() -> None:
     x = torch.randint(0, 256, (64, 2), generator=generator(), dtype=torch.uint8)
-    model = denoiser(Dequantise(256)).fit(x, training=replace(SHORT, batch_size=64))
+    model = denoiser(Dequantise(256)).fit(x.numpy(), training=replace(SHORT, batch_size=64))
     first, second = (batch.x.sort(0).values for batch, _, _ in model.seen[:2])
     assert first.dtype == torch.float32
     assert not torch.equal(first, second)
