@@ -11,7 +11,7 @@ from torch.distributions import kl_divergence
 from torch.nn import functional as F
 
 from generative.latents import Latent, Posterior
-from generative.sphere import HypersphericalUniform, check_dimension
+from generative.sphere import HypersphericalUniform, check_sphere
 from generative.von_mises_fisher import VonMisesFisher
 
 _MOST = 16.0  # κ up to 9e6: points 1 / 3000 apart, the most that float32 codes resolve well
@@ -19,35 +19,44 @@ _MOST = 16.0  # κ up to 9e6: points 1 / 3000 apart, the most that float32 codes
 
 @dataclass(frozen=True)
 class Hypersphere(Latent):
-    """A uniform prior on the unit sphere of R^width, posteriors von Mises-Fisher.
+    """A uniform prior on a sphere in R^width, posteriors von Mises-Fisher.
 
     With it a VAE is the hyperspherical VAE of Davidson et al. (2018). The sphere has no centre
     that posteriors are drawn to, and its KL divergence has a closed form in the concentration
     alone. Its dimension is one less than ``width``: as many directions as N(0, I) of width - 1
-    has.
+    has. Its radius is sqrt(width), so that each number has the variance 1, as under N(0, I).
 
-    >>> posterior = Hypersphere(3).head(16)(torch.randn(5, 16))
-    >>> z, log_q = posterior.sample(4)
-    >>> z.shape, bool(torch.allclose(z.norm(dim=-1), torch.ones(4, 5)))
-    (torch.Size([4, 5, 3]), True)
+    >>> posterior = Hypersphere(4).head(16)(torch.randn(5, 16))
+    >>> z, log_q = posterior.sample(3)
+    >>> z.shape, bool(torch.allclose(z.norm(dim=-1), torch.tensor(2.0)))
+    (torch.Size([3, 5, 4]), True)
     """
 
     def __post_init__(self) -> None:
-        check_dimension(self.width)
+        check_sphere(self.width)
+
+    @property
+    def radius(self) -> float:
+        """Of the sphere."""
+        return math.sqrt(self.width)
 
     def head(self, features: int) -> nn.Module:
         """A linear map to direction and concentration."""
-        return VonMisesFisherHead(features, self.width)
+        return VonMisesFisherHead(features, self)
+
+    def prior(self, like: Tensor | None = None) -> HypersphericalUniform:
+        """p(z), with samples of the precision and on the device of ``like``."""
+        return HypersphericalUniform(self.width, self.radius, like)
 
     def log_prior(self, z: Tensor) -> Tensor:
         """Minus the logarithm of the sphere's area."""
-        return HypersphericalUniform(self.width).log_prob(z)
+        return self.prior().log_prob(z)
 
     def sample_prior(
         self, n: int, like: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """Uniform points of the sphere."""
-        return HypersphericalUniform(self.width, like).sample((n,), generator)
+        return self.prior(like).sample((n,), generator)
 
 
 class VonMisesFisherHead(nn.Module):
@@ -57,17 +66,18 @@ class VonMisesFisherHead(nn.Module):
     as softplus(r) + 1, would need r to move by hundreds.
     """
 
-    def __init__(self, features: int, width: int) -> None:
+    def __init__(self, features: int, latent: Hypersphere) -> None:
         super().__init__()
-        self.linear = nn.Linear(features, width + 1)
+        self.latent = latent
+        self.linear = nn.Linear(features, latent.width + 1)
         # As a posterior of unit variance is to N(0, I), neither a point nor the prior itself.
-        self.start = math.log(width)
+        self.start = math.log(latent.width)
 
     def forward(self, features: Tensor) -> VonMisesFisherPosterior:
         """The posterior of features (B, F)."""
         numbers = self.linear(features)
         kappa = (numbers[..., -1] + self.start).clamp(max=_MOST).exp()
-        return VonMisesFisherPosterior(F.normalize(numbers[..., :-1], dim=-1), kappa)
+        return VonMisesFisherPosterior(F.normalize(numbers[..., :-1], dim=-1), kappa, self.latent)
 
 
 class VonMisesFisherPosterior(Posterior):
@@ -76,10 +86,12 @@ class VonMisesFisherPosterior(Posterior):
     Args:
         loc: unit vectors (B, Z).
         concentration: (B,).
+        latent: which sphere it is.
     """
 
-    def __init__(self, loc: Tensor, concentration: Tensor) -> None:
-        self._distribution = VonMisesFisher(loc, concentration, validate_args=False)
+    def __init__(self, loc: Tensor, concentration: Tensor, latent: Hypersphere) -> None:
+        self._distribution = VonMisesFisher(loc, concentration, latent.radius, validate_args=False)
+        self._prior = latent.prior()
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Points of the sphere."""
@@ -92,8 +104,7 @@ class VonMisesFisherPosterior(Posterior):
 
     def kl(self, z: Tensor, log_q: Tensor) -> Tensor:
         """Exact, whatever was drawn (Davidson et al. 2018, eq. 14)."""
-        prior = HypersphericalUniform(self._distribution.event_shape[0])
-        return kl_divergence(self._distribution, prior)
+        return kl_divergence(self._distribution, self._prior)
 
     @property
     def mean(self) -> Tensor:
@@ -102,7 +113,7 @@ class VonMisesFisherPosterior(Posterior):
 
     @property
     def mode(self) -> Tensor:
-        """The direction."""
+        """The point in the middle."""
         return self._distribution.mode
 
     @property

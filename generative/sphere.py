@@ -1,4 +1,4 @@
-"""The unit sphere of R^d: its area, uniform points, and the uniform distribution."""
+"""Spheres in R^d: their area, uniform points, and the uniform distribution."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ Sizes = Size | list[int] | tuple[int, ...]
 _OFF_SPHERE = 1e-3  # how far from 1 the length of a float32 direction may be
 
 
-def log_area(dimension: int) -> float:
-    """Logarithm of the area of the unit sphere of R^d.
+def log_area(dimension: int, radius: float = 1.0) -> float:
+    """Logarithm of the area of a sphere in R^d.
 
     >>> round(math.exp(log_area(3)) / math.pi, 6)
     4.0
     """
-    return math.log(2) + dimension / 2 * math.log(math.pi) - math.lgamma(dimension / 2)
+    unit = math.log(2) + dimension / 2 * math.log(math.pi) - math.lgamma(dimension / 2)
+    return unit + (dimension - 1) * math.log(radius)
 
 
 def directions(shape: Size, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -43,39 +44,47 @@ def orthogonal_directions(loc: Tensor, generator: torch.Generator | None = None)
     return torch.cat([-scale * axis, free - scale * others], -1)
 
 
-def check_dimension(dimension: int) -> None:
-    """Refuse spheres of fewer than two dimensions of space.
+def check_sphere(dimension: int, radius: float = 1.0) -> None:
+    """Refuse what is no sphere.
 
     Raises:
-        ValueError: if the dimension is below 2.
+        ValueError: if the dimension is below 2 or the radius is not positive.
     """
-    if dimension < 2:
+    if dimension < 2 or not 0 < radius < math.inf:
         raise ValueError(
-            f"A sphere in a space of {dimension} dimensions was asked for; expected 2 or more."
+            f"A sphere of radius {radius:g} in a space of {dimension} dimensions was asked for; "
+            "expected 2 dimensions or more and a positive radius."
         )
 
 
-class _Sphere(constraints.Constraint):
-    """Unit vectors in the last dimension."""
+class Sphere(constraints.Constraint):
+    """Vectors of one length in the last dimension.
+
+    Args:
+        radius: the length.
+    """
 
     event_dim = 1
 
+    def __init__(self, radius: float = 1.0) -> None:
+        self.radius = radius
+        super().__init__()
+
     def check(self, value: Tensor) -> Tensor:
-        return (value.square().sum(-1).sqrt() - 1).abs() < _OFF_SPHERE
-
-
-unit_sphere = _Sphere()
+        """Which vectors (..., d) have that length, nearly."""
+        return (value.square().sum(-1).sqrt() / self.radius - 1).abs() < _OFF_SPHERE
 
 
 class HypersphericalUniform(Distribution):
-    """The uniform distribution on the unit sphere of R^d.
+    """The uniform distribution on a sphere in R^d.
 
     Args:
         dimension: d >= 2; the sphere itself has d - 1 dimensions.
+        radius: of the sphere.
         like: dtype and device of samples, those of this tensor.
 
     Raises:
-        ValueError: if the dimension is below 2.
+        ValueError: if the dimension is below 2 or the radius is not positive.
 
     >>> x = HypersphericalUniform(3).sample((5,))
     >>> x.shape, bool(torch.allclose(x.norm(dim=1), torch.ones(5)))
@@ -83,21 +92,27 @@ class HypersphericalUniform(Distribution):
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012 - as torch has it
-    support = unit_sphere
 
-    def __init__(self, dimension: int, like: Tensor | None = None) -> None:
-        check_dimension(dimension)
+    def __init__(self, dimension: int, radius: float = 1.0, like: Tensor | None = None) -> None:
+        check_sphere(dimension, radius)
         super().__init__(event_shape=Size([dimension]), validate_args=False)
+        self.radius = radius
         self.like = torch.empty(0) if like is None else like
+
+    @property
+    def support(self) -> Sphere:
+        """The sphere."""
+        return Sphere(self.radius)
 
     def sample(self, sample_shape: Sizes = (), generator: torch.Generator | None = None) -> Tensor:
         """Directions of normal vectors (*sample_shape, d)."""
-        return directions(Size([*sample_shape, *self.event_shape]), self.like, generator)
+        shape = Size([*sample_shape, *self.event_shape])
+        return self.radius * directions(shape, self.like, generator)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Minus the logarithm of the sphere's area, of any points (..., d)."""
-        return value.new_full(value.shape[:-1], -log_area(self.event_shape[0]))
+        return value.new_full(value.shape[:-1], -log_area(self.event_shape[0], self.radius))
 
     def entropy(self) -> Tensor:
         """The logarithm of the sphere's area."""
-        return self.like.new_tensor(log_area(self.event_shape[0]))
+        return self.like.new_tensor(log_area(self.event_shape[0], self.radius))

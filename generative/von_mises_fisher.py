@@ -1,6 +1,6 @@
-"""The von Mises-Fisher distribution on the unit sphere of R^d.
+"""The von Mises-Fisher distribution on a sphere in R^d.
 
-The density is proportional to exp(κ μ·x). A point is drawn as
+On the unit sphere its density is proportional to exp(κ μ·x). A point is drawn as
 
     x = cos θ μ + sin θ n,        n uniform on the unit vectors orthogonal to μ,
 
@@ -21,19 +21,20 @@ from generative.data import wide
 from generative.sphere import (
     HypersphericalUniform,
     Sizes,
-    check_dimension,
+    Sphere,
+    check_sphere,
     log_area,
     orthogonal_directions,
-    unit_sphere,
 )
 
 
 class VonMisesFisher(Distribution):
-    """The distribution on the unit sphere of R^d with a density proportional to exp(κ μ·x).
+    """The distribution on a sphere in R^d with a density proportional to exp(κ μ·x / radius).
 
     Args:
         loc: μ (..., d), unit vectors, d >= 2.
         concentration: κ >= 0 (...); 0 is the uniform distribution.
+        radius: of the sphere that the points lie on.
         validate_args: look at the values, which waits for the device.
 
     Raises:
@@ -49,28 +50,39 @@ class VonMisesFisher(Distribution):
     ValueError: A von Mises-Fisher concentration is -2; expected finite numbers from 0 up.
     """
 
-    arg_constraints = {"loc": unit_sphere, "concentration": constraints.nonnegative}  # noqa: RUF012
-    support = unit_sphere
+    arg_constraints = {"loc": Sphere(), "concentration": constraints.nonnegative}  # noqa: RUF012
     has_rsample = True
 
-    def __init__(self, loc: Tensor, concentration: Tensor, validate_args: bool = True) -> None:
-        check_dimension(loc.shape[-1] if loc.dim() else 0)
+    def __init__(
+        self,
+        loc: Tensor,
+        concentration: Tensor,
+        radius: float = 1.0,
+        validate_args: bool = True,
+    ) -> None:
+        check_sphere(loc.shape[-1] if loc.dim() else 0, radius)
         shape = torch.broadcast_shapes(loc.shape[:-1], concentration.shape)  # type: ignore[no-untyped-call]
         self.loc, self.concentration = loc.expand(*shape, -1), concentration.expand(shape)
         if validate_args:
             self._check()
+        self.radius = radius
         super().__init__(shape, loc.shape[-1:], validate_args=False)
         self._log_partition, self._cosine = log_partition(loc.shape[-1], self.concentration)
 
     @property
+    def support(self) -> Sphere:
+        """The sphere."""
+        return Sphere(self.radius)
+
+    @property
     def mean(self) -> Tensor:
-        """E[x] = I_{d/2}(κ) / I_{d/2-1}(κ) · μ (..., d), inside the sphere."""
-        return (self._cosine[..., None] * self.loc).to(self.loc)
+        """E[x] = radius · I_{d/2}(κ) / I_{d/2-1}(κ) · μ (..., d), inside the sphere."""
+        return (self.radius * self._cosine[..., None] * self.loc).to(self.loc)
 
     @property
     def mode(self) -> Tensor:
-        """μ."""
-        return self.loc
+        """radius · μ."""
+        return self.radius * self.loc
 
     def rsample(self, sample_shape: Sizes = (), generator: torch.Generator | None = None) -> Tensor:
         """Points (*sample_shape, ..., d) that carry gradients to μ and κ."""
@@ -82,7 +94,7 @@ class VonMisesFisher(Distribution):
         # Zero, but its derivative turns the orthogonal direction along with μ.
         lean = (across * loc).sum(-1, keepdim=True)
         along, aside = (part.to(loc)[..., None] for part in (angle.cos(), angle.sin()))
-        return along * loc + aside * (across - lean * loc)
+        return self.radius * (along * loc + aside * (across - lean * loc))
 
     def sample(self, sample_shape: Sizes = (), generator: torch.Generator | None = None) -> Tensor:
         """The same without gradients."""
@@ -90,18 +102,19 @@ class VonMisesFisher(Distribution):
             return self.rsample(sample_shape, generator)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density (...) of unit vectors (..., d), with respect to the sphere's area.
+        """Log-density (...) of points of the sphere (..., d), with respect to its area.
 
         Written with |x - μ|² / 2 = 1 - μ·x, which keeps its digits where κ is large.
         """
-        gap = (wide(value) - wide(self.loc)).square().sum(-1) / 2
+        gap = (wide(value) / self.radius - wide(self.loc)).square().sum(-1) / 2
         kappa = wide(self.concentration)
-        level = kappa - self._log_partition - log_area(self.event_shape[0])
+        level = kappa - self._log_partition - log_area(self.event_shape[0], self.radius)
         return (level - kappa * gap).to(self.loc)
 
     def entropy(self) -> Tensor:
         """Differential entropy (...) in nats, at most the logarithm of the sphere's area."""
-        return (log_area(self.event_shape[0]) - self._kl_to_uniform()).to(self.loc)
+        whole = log_area(self.event_shape[0], self.radius)
+        return (whole - self._kl_to_uniform()).to(self.loc)
 
     def _kl_to_uniform(self) -> Tensor:
         """E log (q / uniform) = κ E[t] - log E_uniform exp(κ t)."""
@@ -115,7 +128,7 @@ class VonMisesFisher(Distribution):
                 f"A von Mises-Fisher concentration is {wrong[0].item():g}; expected finite "
                 "numbers from 0 up."
             )
-        off = self.loc[~unit_sphere.check(self.loc)]
+        off = self.loc[~Sphere().check(self.loc)]
         if len(off):
             raise ValueError(
                 f"A von Mises-Fisher location has the length {off[0].norm().item():g}; expected "
@@ -125,9 +138,8 @@ class VonMisesFisher(Distribution):
 
 @register_kl(VonMisesFisher, HypersphericalUniform)  # type: ignore[no-untyped-call, untyped-decorator]
 def _kl_to_uniform(q: VonMisesFisher, p: HypersphericalUniform) -> Tensor:
-    if q.event_shape != p.event_shape:
-        raise ValueError(
-            f"A KL divergence was asked between spheres of R^{q.event_shape[0]} and "
-            f"R^{p.event_shape[0]}; expected the same."
-        )
+    spheres = [(each.event_shape[0], each.radius) for each in (q, p)]
+    if spheres[0] != spheres[1]:
+        told = " and ".join(f"radius {radius:g} in R^{d}" for d, radius in spheres)
+        raise ValueError(f"A KL divergence was asked between spheres of {told}; give equal ones.")
     return q._kl_to_uniform().to(q.loc)

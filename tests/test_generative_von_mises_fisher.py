@@ -219,13 +219,13 @@ def test_the_log_density_has_the_right_gradients() -> None:
         torch.randn(5, 4, dtype=DTYPE, generator=generator()), dim=1
     )
     kappa = torch.tensor([0.0, 0.5, 3.0, 40.0, 900.0], dtype=DTYPE).requires_grad_()
-    x = HypersphericalUniform(4, loc).sample((5,), generator())
+    x = HypersphericalUniform(4, like=loc).sample((5,), generator())
 
     def density(mean: Tensor, kappa: Tensor, x: Tensor) -> Tensor:
         return VonMisesFisher(mean, kappa, validate_args=False).log_prob(x)
 
     assert torch.autograd.gradcheck(density, (loc.requires_grad_(), kappa + 0.1, x))
-    uniform = HypersphericalUniform(4, loc)
+    uniform = HypersphericalUniform(4, like=loc)
     assert torch.allclose(density(loc, 0 * kappa, x), uniform.log_prob(x))
     assert torch.equal(uniform.log_prob(x), -uniform.entropy().expand(5))
 
@@ -237,7 +237,7 @@ def test_the_log_density_has_the_right_gradients() -> None:
         ([0.0, 1.0], math.inf, "concentration is inf"),
         ([0.0, 1.0], math.nan, "concentration is nan"),
         ([3.0, 4.0], 1.0, "location has the length 5; expected unit vectors"),
-        ([1.0], 1.0, "space of 1 dimensions was asked for; expected 2 or more"),
+        ([1.0], 1.0, "space of 1 dimensions was asked for; expected 2 dimensions or more"),
     ],
 )
 def test_wrong_parameters_are_told_in_a_sentence(
@@ -247,9 +247,25 @@ def test_wrong_parameters_are_told_in_a_sentence(
         VonMisesFisher(torch.tensor(loc), torch.tensor(kappa))
 
 
-def test_spheres_of_different_spaces_are_not_compared() -> None:
+def test_the_radius_stretches_points_and_area_alone() -> None:
+    loc, kappa = torch.eye(1, 5)[0], torch.tensor(7.0)
+    unit, wide = VonMisesFisher(loc, kappa), VonMisesFisher(loc, kappa, radius=3.0)
+    x = unit.sample((100,), generator())
+    assert torch.equal(wide.sample((100,), generator()), 3 * x)
+    assert torch.allclose(wide.log_prob(3 * x), unit.log_prob(x) - 4 * math.log(3), atol=1e-5)
+    assert torch.allclose(wide.entropy(), unit.entropy() + 4 * math.log(3))
+    assert torch.equal(wide.mean, 3 * unit.mean)
+    assert wide.support.check(3 * x).all()
+    assert not wide.support.check(x).any()
+    kl = kl_divergence(wide, HypersphericalUniform(5, 3.0))
+    assert torch.equal(kl, kl_divergence(unit, HypersphericalUniform(5)))
+    with pytest.raises(ValueError, match="radius 0 in a space of 5 dimensions"):
+        HypersphericalUniform(5, 0.0)
+
+
+def test_different_spheres_are_not_compared() -> None:
     q = VonMisesFisher(torch.tensor([0.0, 1.0]), torch.tensor(1.0))
-    with pytest.raises(ValueError, match=r"between spheres of R\^2 and R\^3"):
+    with pytest.raises(ValueError, match=r"radius 1 in R\^2 and radius 1 in R\^3"):
         kl_divergence(q, HypersphericalUniform(3))
 
 
