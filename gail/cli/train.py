@@ -65,6 +65,8 @@ class Train:
     """Episodes of the final score; 0 leaves the score out."""
     video: bool = True
     """Record rollout.mp4 and rollout.png at the end."""
+    score_every: int = 0
+    """Also play 10 deterministic episodes every so many steps, into scores.csv; 0 plays none."""
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints."""
     ppo: PPOSettings = field(default_factory=PPOSettings)
@@ -144,7 +146,7 @@ class Train:
                     restored = self._restore(model, expert, run)
             notify(f"Run folder: {run.path}")
             with Keeper(run, self.checkpoint_seconds) as keeper:
-                training.learn(model, run, keeper, self.steps, resumed=restored)
+                training.learn(model, run, keeper, self.steps, self.score_every, resumed=restored)
                 model.save(run.path / POLICY_FILE)
                 if self.episodes:
                     training.score(model, run, self.episodes, expert)
@@ -162,7 +164,7 @@ class Train:
                     f"A resumed run stays in {self.resume}; leave out --out, because only --steps "
                     "may be changed with --resume."
                 )
-        for name in ("steps", "episodes", "checkpoint_seconds"):
+        for name in ("steps", "episodes", "score_every", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:  # also what is not a number
                 flag = name.replace("_", "-")
                 raise GailError(f"--{flag} is {getattr(self, name)}; give 0 or more.")
