@@ -28,12 +28,13 @@ EVALUATED = (
 
 
 def progress(folder: Path) -> Rows:
-    """The rows of ``progress.csv``, an iteration each; none without the file."""
+    """The whole rows of ``progress.csv``, an iteration each; none without the file."""
     path = folder / "progress.csv"
     if not path.is_file():
         return []
     with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row.get(STEP)]
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if row.get(STEP) and None not in row.values()]
 
 
 def column(rows: Rows, name: str, points: int = POINTS) -> list[tuple[int, float]]:

@@ -24,7 +24,7 @@ IMITATION_ENVS = 8
 IMITATION_ROUND = 16384  # environment steps
 # What imitation published for its Ant, found by its authors' search:
 # benchmarking/example_gail_seals_ant_best_hp_eval.json of HumanCompatibleAI/imitation, 2023.
-IMITATION_PPO = {
+IMITATION_PPO: dict[str, Any] = {
     "batch_size": 16,
     "clip_range": 0.3,
     "ent_coef": 0.008871887607426377,
@@ -35,7 +35,7 @@ IMITATION_PPO = {
     "n_epochs": 10,
     "vf_coef": 0.4351450387648799,
 }
-IMITATION_GAIL = {
+IMITATION_GAIL: dict[str, Any] = {
     "demo_batch_size": 32,
     "gen_replay_buffer_capacity": 16384,
     "n_disc_updates_per_round": 8,
@@ -89,6 +89,7 @@ def imitation_gail(job: Job) -> Trained:
 
 def _imitation_trainer(job: Job, rows: int) -> Any:
     """imitation's trainer on this run's demonstrations and environment."""
+    assert job.expert is not None
     try:
         from imitation.algorithms.adversarial.gail import GAIL
         from imitation.data.types import Transitions

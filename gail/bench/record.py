@@ -61,7 +61,8 @@ def command(words: Sequence[str]) -> str:
     'python scripts/speed.py --threads 2'
     """
     first, rest = Path(words[0]), list(words[1:])
-    program = ["python", f"scripts/{first.name}"] if first.suffix == ".py" else ["gail"]
+    script = first.suffix == ".py" and first.name != "__main__.py"  # python -m gail is gail
+    program = ["python", f"scripts/{first.name}"] if script else ["gail"]
     if "--out" in rest:
         at = rest.index("--out")
         del rest[at : at + 2]

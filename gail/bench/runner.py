@@ -27,11 +27,12 @@ from gail.evaluation import evaluate
 from gail.film import Film
 from gail.playing import Policy, make
 from gail.rendering import RenderingError, record
+from gail.report import write_report
 from gail.runs import RunFolder
 from generative.files import require_writable
 
 Tell = Callable[[str], None]
-FILM = Film(size=320, every=10)  # of a contact sheet
+FILM = Film(size=320, every=5)  # of a contact sheet
 
 
 def run_suite(
@@ -95,7 +96,7 @@ def run_suite(
 def one(job: Job, episodes: int, pictures: bool, tell: Tell) -> Score:
     """Train and score one policy; if it diverges, the score says so and has no episodes."""
     run, reference = job.run, job.expert and description(job.expert)
-    named = {"run": run.name, "method": run.method, "reference": reference}
+    named: dict[str, Any] = {"run": run.name, "method": run.method, "reference": reference}
     try:
         policy, seconds = TRAINERS[run.method](job)
         scored = evaluate(policy, run.environment, episodes, expert_return=mean_return(job.expert))
@@ -107,6 +108,7 @@ def one(job: Job, episodes: int, pictures: bool, tell: Tell) -> Score:
     RunFolder(job.folder).write_json("evaluation.json", scored.to_json())
     if pictures:
         draw(policy, job, tell)
+    write_report(job.folder)
     return replace(score_of(job.folder), **named, seconds=seconds)
 
 

@@ -109,6 +109,12 @@ class Score:
             return None
         return normalised_score(value, self.random_return, self.expert_return)
 
+    def at(self, share: float) -> float:
+        """The return that has a normalised score; not a number where the scale is unknown."""
+        if self.random_return is None or self.expert_return is None:
+            return float("nan")
+        return self.random_return + share * (self.expert_return - self.random_return)
+
     def to_json(self) -> dict[str, Any]:
         """As a record: the head, the summary, then every field."""
         return {

@@ -36,10 +36,10 @@ METHODS: dict[Method, About] = {
     "gail": About("GAIL", imitates=True, steps=True),
     "bc": About("behavioural cloning", imitates=True, steps=False),
     "ppo": About("PPO on the task's own reward", imitates=False, steps=True),
-    "sb3-ppo": About("Stable-Baselines3's PPO on the task's own reward", False, True),
-    "imitation-gail": About("imitation's GAIL, tuned settings", True, True, "imitation"),
-    "constant": About("control: GAIL with a constant reward", imitates=True, steps=True),
-    "constant-uncloned": About("control: constant reward, no cloning", True, True),
+    "sb3-ppo": About("SB3's PPO on the task's own reward", imitates=False, steps=True),
+    "imitation-gail": About("imitation's GAIL, tuned", True, True, "imitation"),
+    "constant": About("control: constant reward", imitates=True, steps=True),
+    "constant-uncloned": About("control: constant reward, not cloned", True, True),
     "random": About("random actions", imitates=False, steps=False),
 }
 

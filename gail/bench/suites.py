@@ -26,7 +26,7 @@ def toy() -> Suite:
     )  # fmt: skip
     others = grid(
         ["sb3-ppo", "imitation-gail", "random"], ["toy/PointMass-v0"],
-        trajectories=[4], steps=1024,
+        trajectories=[4], steps=1024, points=2,
     )  # fmt: skip
     return Suite("toy", (*(replace(run, settings=settings) for run in small), *others), episodes=20)
 

@@ -39,6 +39,31 @@ class Condition:
         return METHODS[self.scores[0].method].title  # type: ignore[index]
 
     @property
+    def method(self) -> str:
+        """Its short name."""
+        return self.scores[0].method
+
+    @property
+    def stepless(self) -> bool:
+        """Whether the method takes no environment steps."""
+        return not any(score.steps for score in self.scores)
+
+    @property
+    def hash(self) -> str:
+        """Of what was imitated."""
+        return str((self.scores[0].demonstrations or {}).get("hash", ""))
+
+    @property
+    def label(self) -> str:
+        """Method and number of episodes, for charts."""
+        known, every = self.scores[0].demonstrations, self.scores[0].every
+        if known is None:
+            return self.title
+        plural = "" if known["episodes"] == 1 else "s"
+        thinned = "" if every == 1 else f", every {every}th step"
+        return f"{self.title}, {known['episodes']} episode{plural}{thinned}"
+
+    @property
     def expert(self) -> str:
         """Name, hash, size and return of what was imitated."""
         known, every = self.scores[0].demonstrations, self.scores[0].every
@@ -61,8 +86,8 @@ class Condition:
         return [score for score in self.scores if score.returns]
 
     @property
-    def seeds(self) -> str:
-        """How many, and how many of them diverged."""
+    def count(self) -> str:
+        """How many runs, and how many of them diverged."""
         diverged = len(self.scores) - len(self.sound)
         return f"{len(self.scores)}" + (f", {diverged} diverged" if diverged else "")
 
@@ -134,9 +159,9 @@ class Condition:
         return f"{np.mean(metres):.0f} m{told}" if metres else UNKNOWN
 
     @property
-    def minutes(self) -> str:
+    def time(self) -> str:
         """Mean wall time of training."""
-        return f"{np.mean([score.seconds for score in self.scores]) / 60:.0f}"
+        return duration(float(np.mean([score.seconds for score in self.scores])))
 
     @property
     def speed(self) -> str:
@@ -145,28 +170,28 @@ class Condition:
         return f"{np.median(found):.0f}" if found else UNKNOWN
 
     def reached(self, share: float) -> str:
-        """Steps to a normalised score of the deterministic policy, the mean over seeds."""
-        found = [steps_to(points(score, deterministic=True), share) for score in self.sound]
-        known = [step for step in found if step is not None]
-        if not known or not any(score.scores for score in self.sound):
+        """Steps until the deterministic policy has a normalised score, the mean over seeds."""
+        if not self.shares or not any(score.scores for score in self.sound):
             return UNKNOWN
-        missed = f" ({len(found) - len(known)} never)" if len(known) < len(found) else ""
+        found = [steps_to(points(each, deterministic=True), each.at(share)) for each in self.sound]
+        known = [step for step in found if step is not None]
+        if not known:
+            return "never"
+        missed = f", {len(found) - len(known)} never" if len(known) < len(found) else ""
         return f"{np.mean(known) / 1e6:.2f}M{missed}"
 
 
 def points(score: Score, *, deterministic: bool) -> list[tuple[int, float]]:
-    """Steps and normalised scores of a run's curve, or returns where the scale is unknown.
+    """Steps and returns of a run's curve.
 
     Args:
         score: the run.
-        deterministic: of the deterministic policy, its last score included; else of the acting one.
+        deterministic: of the deterministic policy, with its final score; else of the acting one.
     """
-    curve = list(score.curve)
-    if deterministic:
-        last = [] if score.mean_return is None else [(score.steps, score.mean_return)]
-        curve = [*score.scores, *last]
-    return [(step, value if (share := score.normalised(value)) is None else share)
-            for step, value in curve]  # fmt: skip
+    if not deterministic:
+        return score.curve
+    last = [] if score.mean_return is None else [(score.steps, score.mean_return)]
+    return [*score.scores, *last]
 
 
 def conditions(scores: Iterable[Score]) -> list[Condition]:
@@ -179,7 +204,7 @@ def conditions(scores: Iterable[Score]) -> list[Condition]:
 
 def _order(score: Score) -> tuple[Any, ...]:
     known = score.reference or {}
-    what = (known.get("name", ""), -known.get("episodes", 0), score.every)
+    what = (known.get("name", "~"), -known.get("episodes", 0), score.every)
     return (score.environment, *what, ORDER.index(score.method), score.asked_steps, score.seed)  # type: ignore[arg-type]
 
 
@@ -188,3 +213,16 @@ def _key(score: Score) -> str:
     learned_from = (score.demonstrations or {}).get("hash")
     fields = [score.environment, score.method, learned_from, score.every, score.asked_steps]
     return json.dumps([*fields, score.expert_return, score.settings], sort_keys=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(5.2), duration(750), duration(7500)
+    ('5 s', '12.5 min', '2 h 05 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"

@@ -14,7 +14,7 @@ import tyro
 
 from gail.bench.suite import Method, Suite
 from gail.bench.suites import SUITES, SuiteName, chosen
-from gail.cli.console import mujoco_warnings_once, notify, results, wrong_input
+from gail.cli.console import mujoco_warnings_once, notify, results
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,11 +68,11 @@ class Bench:
                 results().print(each.name, markup=False, soft_wrap=True)
             return
         from gail.bench.runner import run_suite
-        from gail.report.suite import write_report
+        from gail.report import write_report
 
         out = self.out or Path("benchmarks") / f"{suite.name}.json"
         folder = self.runs or Path("runs") / f"bench-{suite.name}"
-        with mujoco_warnings_once(), wrong_input(), _going_on_later():
+        with mujoco_warnings_once(), _going_on_later():
             scores = run_suite(
                 suite, out, folder, device=self.device, pictures=self.pictures, tell=notify
             )
@@ -98,16 +98,13 @@ def score_table(scores: list[Score]) -> Table:
 
     from gail.bench.summary import conditions
 
-    table = Table()
-    for name in ("task", "method", "demonstrations", "steps", "seeds", "return", "normalised"):
-        table.add_column(name)
-    table.add_column("falls")
+    made = Table()
+    for name in ("task", "method", "steps", "runs", "return", "normalised [95%]", "falls"):
+        made.add_column(name)
     for row in conditions(scores):
-        table.add_row(
-            *(row.environment, row.title, row.expert, row.steps, row.seeds),
-            *(row.returned, row.normalised, row.falls),
-        )
-    return table
+        numbers = (row.steps, row.count, row.returned, row.normalised, row.falls)
+        made.add_row(row.environment, row.label, *numbers)
+    return made
 
 
 @contextmanager

@@ -152,6 +152,7 @@ class Train:
                     training.score(model, run, self.episodes, expert)
                 if self.video:
                     training.film(model, run, expert)
+                training.report(run)
 
     def _check(self) -> None:
         """What can be known before anything is built."""

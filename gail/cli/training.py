@@ -87,6 +87,13 @@ def film(model: TorchPPO, run: RunFolder, expert: Demonstrations | None) -> None
         notify(f"Wrote {files[0]} and {files[1].name}.")
 
 
+def report(run: RunFolder) -> None:
+    """Write ``report.html``."""
+    from gail.report import write_report
+
+    notify(f"Wrote {write_report(run.path)}.")
+
+
 def description(expert: Demonstrations) -> dict[str, Any]:
     """What a run says of its demonstrations."""
     return {

@@ -24,8 +24,7 @@ DARK = {
     "s4": "#d3b54a", "s5": "#a793f2", "s6": "#54bfdb", "s7": "#a4abb5",
 }  # fmt: skip
 COLOURS = 8
-WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 20, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 52, 18, 24, 42  # pixels around the plot
 ROW = 20  # height of a row of the legend
 LETTER = 6.6  # width of a letter, about
 
@@ -56,12 +55,14 @@ class Axes:
         y: what is along y.
         marks: names and heights of dashed lines.
         zero: whether y begins at 0 where nothing is below.
+        size: of the picture in pixels, without its legend.
     """
 
     x: str = "environment steps"
     y: str = ""
     marks: Sequence[tuple[str, float]] = ()
     zero: bool = False
+    size: tuple[int, int] = (920, 340)
 
 
 def line_chart(series: Sequence[Series], axes: Axes) -> str:
@@ -84,16 +85,22 @@ def line_chart(series: Sequence[Series], axes: Axes) -> str:
     ys += [y for each in series for _, *ends in each.band for y in ends]
     ys += [height for _, height in axes.marks]
     across, up = ticks(min(xs), max(xs)), ticks(min([*ys, 0.0] if axes.zero else ys), max(ys))
-    legend, rows = _legend([each.name for each in series])
-    frame = Frame((across[0], across[-1]), (up[0], up[-1]), TOP + ROW * rows)
+    width, height = axes.size
+    legend, rows = _legend([each.name for each in series], width)
+    end = max(xs) if max(xs) > min(xs) else across[-1]
+    across = [value for value in across if value <= end]
+    frame = Frame((across[0], end), (up[0], up[-1]), axes.size, TOP + ROW * rows)
     parts = [*legend, *_grid(frame, across, up, axes)]
     for number, each in enumerate(series):
         parts += _line(frame, each, f"var(--s{number % COLOURS})")
-    parts += _marks(frame, axes.marks)
-    height = HEIGHT + ROW * rows
+    return svg([*parts, *_marks(frame, axes.marks)], (width, height + ROW * rows), axes.y)
+
+
+def svg(parts: Sequence[str], size: tuple[float, float], label: str) -> str:
+    """An SVG element of so many pixels, described in words for those who cannot see it."""
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" class="chart" '
-        f'aria-label="{escape(axes.y or axes.x)}">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {size[0]:g} {size[1]:g}" role="img" class="chart" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
 
 
@@ -147,33 +154,39 @@ class Frame:
 
     x: tuple[float, float]
     y: tuple[float, float]
-    top: float
+    size: tuple[int, int]
+    top: float = TOP
+    left: float = LEFT
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Pixels from the left and from the top."""
         (x0, x1), (y0, y1) = self.x, self.y
-        across = LEFT + (WIDTH - LEFT - RIGHT) * (x - x0) / (x1 - x0)
+        across = self.left + (self.right - self.left) * (x - x0) / (x1 - x0)
         return round(across, 1), round(self.top + self.inside * (y1 - y) / (y1 - y0), 1)
+
+    @property
+    def right(self) -> float:
+        """Where the plot ends."""
+        return self.size[0] - RIGHT
 
     @property
     def inside(self) -> float:
         """Height of the plot."""
-        return HEIGHT - TOP - BOTTOM
+        return self.size[1] - TOP - BOTTOM
 
 
 def _grid(frame: Frame, across: list[float], up: list[float], axes: Axes) -> list[str]:
     parts = []
-    right, bottom = WIDTH - RIGHT, frame.top + frame.inside
+    bottom = frame.top + frame.inside
     for value in up:
         _, y = frame.at(across[0], value)
-        parts.append(f'<path d="M{LEFT} {y}H{right}" stroke="var(--line)"/>')
-        parts.append(_text(LEFT - 8, y + 4, short(value), "end"))
+        parts.append(f'<path d="M{frame.left} {y}H{frame.right}" stroke="var(--line)"/>')
+        parts.append(text(frame.left - 8, y + 4, short(value), "end"))
     for value in across:
         x, _ = frame.at(value, up[0])
-        parts.append(_text(x, bottom + 18, short(value), "middle"))
-    parts.append(_text((LEFT + right) / 2, bottom + 38, axes.x, "middle"))
-    if axes.y:
-        parts.append(_text(LEFT, frame.top - 4, axes.y, "start"))
+        parts.append(text(x, bottom + 18, short(value), "middle"))
+    parts.append(text((frame.left + frame.right) / 2, bottom + 36, axes.x, "middle"))
+    parts.append(text(frame.left, frame.top - 10, axes.y, "start"))
     return parts
 
 
@@ -201,27 +214,28 @@ def _marks(frame: Frame, marks: Sequence[tuple[str, float]]) -> list[str]:
     for name, height in marks:
         _, y = frame.at(frame.x[0], height)
         dashed = 'stroke="var(--muted)" stroke-dasharray="4 4"'
-        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" {dashed}/>')
-        parts.append(_text(WIDTH - RIGHT, y - 5, name, "end"))
+        parts.append(f'<path d="M{frame.left} {y}H{frame.right}" {dashed}/>')
+        parts.append(text(frame.right, y - 5, name, "end"))
     return parts
 
 
-def _legend(names: list[str]) -> tuple[list[str], int]:
+def _legend(names: list[str], width: int) -> tuple[list[str], int]:
     """Coloured names in as many rows as they need, none for a single line."""
     if len(names) < 2:
         return [], 0
     parts, x, row = [], float(LEFT), 0
     for number, name in enumerate(names):
-        width = 30 + LETTER * len(name)
-        if x + width > WIDTH - RIGHT and x > LEFT:
+        taken = 36 + LETTER * len(name)
+        if x + taken > width - RIGHT and x > LEFT:
             x, row = float(LEFT), row + 1
         y = 10 + ROW * row
         bar = f'<rect x="{x:.1f}" y="{y - 5}" width="14" height="4" rx="2"'
         parts.append(f'{bar} fill="var(--s{number % COLOURS})"/>')
-        parts.append(_text(x + 20, y + 1, name, "start"))
-        x += width
+        parts.append(text(x + 20, y + 1, name, "start"))
+        x += taken
     return parts, row + 1
 
 
-def _text(x: float, y: float, words: str, anchor: str) -> str:
+def text(x: float, y: float, words: str, anchor: str) -> str:
+    """Words at a place; the anchor is start, middle or end."""
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(words)}</text>'
