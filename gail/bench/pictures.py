@@ -60,7 +60,7 @@ def marks(conditions: Sequence[Condition]) -> list[tuple[str, float]]:
         if not found or level > 1.1 * found[-1]:
             found.append(level)
     named = [("expert", level) for level in found] + [("random", level) for level in random]
-    return [(f"{name} {level:.0f}", level) for name, level in named]
+    return [(f"{name} {round(level)}", float(round(level))) for name, level in named]
 
 
 def over_seeds(

@@ -60,23 +60,30 @@ def bootstrap_interval(
     >>> bootstrap_interval([[[3.0, 3.0]]], mean, np.random.default_rng(0))
     (3.0, 3.0)
     """
-    runs = [[np.asarray(run, np.float64) for run in stratum] for stratum in strata]
-    if not runs or not all(stratum and all(map(len, stratum)) for stratum in runs):
+    if not strata or not all(len(stratum) and all(map(np.size, stratum)) for stratum in strata):
         raise ValueError("Every stratum needs a run and every run an episode.")
-    drawn = [statistic(_resampled(runs, generator)) for _ in range(resamples)]
+    pools = [_Pool(stratum, generator) for stratum in strata]
+    drawn = [statistic(np.concatenate([pool.draw() for pool in pools])) for _ in range(resamples)]
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _resampled(strata: list[list[Values]], generator: np.random.Generator) -> Values:
-    """One draw: runs within each stratum, episodes within each run."""
-    parts = []
-    for stratum in strata:
-        for index in generator.integers(len(stratum), size=len(stratum)):
-            run = stratum[index]
-            parts.append(run[generator.integers(len(run), size=len(run))])
-    return np.concatenate(parts)
+class _Pool:
+    """One stratum's runs, one after another."""
+
+    def __init__(self, runs: Sequence[ArrayLike], generator: np.random.Generator) -> None:
+        arrays = [np.asarray(run, np.float64).ravel() for run in runs]
+        self.values, self.generator = np.concatenate(arrays), generator
+        self.lengths = np.array([len(array) for array in arrays])
+        self.starts = np.cumsum(self.lengths) - self.lengths
+
+    def draw(self) -> Values:
+        """As many runs, and of each as many episodes, as there are."""
+        runs = self.generator.integers(len(self.lengths), size=len(self.lengths))
+        lengths = self.lengths[runs]
+        starts, sizes = np.repeat(self.starts[runs], lengths), np.repeat(lengths, lengths)
+        return self.values[starts + self.generator.integers(sizes)]
 
 
 def steps_to(curve: Sequence[tuple[float, float]], threshold: float) -> float | None:

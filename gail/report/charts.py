@@ -84,7 +84,7 @@ def line_chart(series: Sequence[Series], axes: Axes) -> str:
     ys = [y for each in series for _, y in each.points]
     ys += [y for each in series for _, *ends in each.band for y in ends]
     ys += [height for _, height in axes.marks]
-    across, up = ticks(min(xs), max(xs)), ticks(min([*ys, 0.0] if axes.zero else ys), max(ys))
+    across, up = ticks(min(xs), max(xs)), _height([*ys, 0.0] if axes.zero else ys)
     width, height = axes.size
     legend, rows = _legend([each.name for each in series], width)
     end = max(xs) if max(xs) > min(xs) else across[-1]
@@ -135,6 +135,13 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     step = power * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _height(values: Sequence[float]) -> list[float]:
+    """Ticks of the y axis; what is beyond them by a hair is drawn just outside."""
+    low, high = min(values), max(values)
+    hair = 0.02 * (high - low)
+    return ticks(low + hair, high - hair)
 
 
 def short(value: float) -> str:

@@ -65,7 +65,7 @@ def headline(score: Score) -> dict[str, str]:
         "return": score.mean_return is not None and f"{score.mean_return:.0f}",
         "falls": score.fall_rate is not None and f"{score.fall_rate:.0%}",
         "forward": score.forward_distance is not None and f"{score.forward_distance:.0f} m",
-        "training": duration(score.seconds),
+        "training": score.seconds > 0 and duration(score.seconds),
         "steps a second": score.steps_per_second is not None and f"{score.steps_per_second:,.0f}",
     }
     return {name: value for name, value in found.items() if value}
@@ -86,7 +86,8 @@ def curves(score: Score, rows: Rows) -> list[str]:
         Series("acting policy, last 100 episodes", points(score, deterministic=False)),
         Series("deterministic policy", points(score, deterministic=True), dots=True),
     ]
-    if lines := [each for each in found if each.points]:
+    lines = [each for each in found if each.points]
+    if score.steps and lines:
         marks = known_marks(score)
         drawn.append(page.figure(charts.line_chart(lines, Axes(y="return", marks=marks))))
     small = [page.figure(chart) for chart in small_charts(rows)]
