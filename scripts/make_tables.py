@@ -56,14 +56,15 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def score_table(found: Sequence[Condition], files: dict[str, list[Score]]) -> str:
     """One row a condition, with the files that its scores are in."""
     names = ("method", "demonstrations", "steps", "runs", "return", "normalised", "IQM")
-    more = ("falls", "forward", "to 0.9", "training", "steps/s", "raw")
+    more = ("falls", "forward", "to 0.9", "to 0.95", "training", "steps/s", "raw")
     rows = []
     for row in found:
         raw = [name for name, held in files.items() if any(each in held for each in row.scores)]
         rows.append(
             [
                 *(row.title, row.expert, row.steps, row.count, row.returned, row.normalised),
-                *(row.iqm, row.falls, row.distance, row.reached(0.9), row.time, row.speed),
+                *(row.iqm, row.falls, row.distance, row.reached(0.9), row.reached(0.95)),
+                *(row.time, row.speed),
                 ", ".join(f"[{name}]({name})" for name in raw),
             ]
         )

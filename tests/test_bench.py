@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gail.bench import METHODS, Run, Suite, grid, runner
+from gail.bench import METHODS, Run, Suite, checks, grid, runner
 from gail.bench.lock import only_writer
 from gail.bench.record import write
 from gail.bench.runner import run_suite
@@ -108,7 +108,7 @@ def test_a_second_time_nothing_is_trained(
 def test_a_missing_package_is_told_and_the_others_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "find_spec", lambda name: None)
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
     told: list[str] = []
     suite = small("imitation-gail", "random")
     scores = run_suite(suite, tmp_path / "a.json", tmp_path / "runs", tell=told.append)

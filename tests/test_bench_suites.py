@@ -67,11 +67,13 @@ def test_suites_that_cannot_be_are_refused() -> None:
 
 
 def test_flags_replace_what_a_suite_has() -> None:
+    kept: tuple[Any, ...] = ("gail", "bc", "ppo")
     found = chosen(
-        toy(), methods=("gail", "bc"), seeds=(5, 6, 7), trajectories=(1, 2), steps=64, episodes=3
+        toy(), methods=kept, seeds=(5, 6), trajectories=(1, 2), every=3, steps=64, episodes=3
     )
-    assert len(found.runs) == 2 * 3 * 2
+    assert len(found.runs) == 3 * 2 * 2
     assert {run.steps for run in found.runs} == {0, 64}
+    assert {(run.method, run.every) for run in found.runs} == {("gail", 3), ("bc", 3), ("ppo", 1)}
     assert found.episodes == 3
 
 
@@ -102,3 +104,11 @@ def test_the_shipped_toy_demonstrations_are_the_analytic_experts() -> None:
         assert episode.seed in range(1000, 1008)
     card = (Path(__file__).resolve().parent.parent / "expert_data" / "README.md").read_text()
     assert Demonstrations.shipped(TOY).hash in card
+
+
+def test_the_command_of_a_peer_makes_its_run_alone() -> None:
+    for run in toy().runs:
+        if run.method not in runner.OURS:
+            words = runner.command_of(run, "toy").split()[1:]
+            (again,) = parse(words)._suite().runs
+            assert again == run

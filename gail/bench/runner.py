@@ -6,26 +6,26 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gail.bench import methods
+from gail.bench.checks import check_known, experts_of, finished, missing_package
 from gail.bench.folders import score_of
 from gail.bench.lock import only_writer
 from gail.bench.methods import Job, Trained, Trainer
-from gail.bench.record import SCHEMA, command, read, write
-from gail.bench.score import Score, scores_in
-from gail.bench.suite import METHODS, Method, Run, Suite
+from gail.bench.record import SCHEMA, command, write
+from gail.bench.score import Score
+from gail.bench.suite import Method, Run, Suite
+from gail.bench.suites import SUITES
 from gail.cli.policies import mean_return
 from gail.cli.training import description
-from gail.demonstrations import Demonstrations
-from gail.errors import DivergenceError, GailError
+from gail.errors import DivergenceError
 from gail.evaluation import evaluate
 from gail.film import Film
-from gail.playing import Policy, make
+from gail.playing import Policy
 from gail.rendering import RenderingError, record
 from gail.report import write_report
 from gail.runs import RunFolder
@@ -74,7 +74,7 @@ def run_suite(
         stack.enter_context(only_writer(out))
         stack.enter_context(only_writer(folder))
         known = finished(suite, out)
-        experts = {run.name: expert_of(run) for run in suite.runs}
+        experts = experts_of(suite)
         check_known(suite, known, experts, out)
         RunFolder(folder).write_json("suite.json", {"suite": suite.name, "out": str(out.resolve())})
         torch.set_num_threads(1)  # on nets this small more threads only wait for one another
@@ -121,95 +121,22 @@ def draw(policy: Policy, job: Job, tell: Tell) -> None:
         tell(f"No picture of {job.run.name}: {error}")
 
 
-def finished(suite: Suite, out: Path) -> dict[str, Score]:
-    """The scores that a file has already, by the names of their runs.
-
-    Raises:
-        GailError: the file holds something else, or is damaged, or of another schema.
-    """
-    if not out.exists():
-        return {}
-    held = read(out)
-    if held.get("schema", 1) != SCHEMA:
-        raise GailError(
-            f"{out} is of schema {held.get('schema', 1)} and gail bench writes {SCHEMA}; "
-            "the tables still read it as it is, so give another --out."
-        )
-    if (held["kind"], held.get("suite")) != ("suite", suite.name):
-        what = f"the suite '{held['suite']}'" if "suite" in held else f"the kind '{held['kind']}'"
-        raise GailError(
-            f"{out} holds results of {what} and this is the suite '{suite.name}'; "
-            "give another --out."
-        )
-    return {score.run: score for score in scores_in(out)}
-
-
-def expert_of(run: Run) -> Demonstrations | None:
-    """The demonstrations of a run, checked against its task.
-
-    None where the method does not imitate and there are none to normalise its score by.
-
-    Raises:
-        GailError: they or the task cannot be used.
-    """
-    env = make(run.environment)
-    env.close()
-    try:
-        if run.demonstrations is None:
-            expert = Demonstrations.shipped(run.environment, trajectories=run.trajectories)
-        else:
-            expert = Demonstrations.load(
-                run.demonstrations, env_id=run.environment, trajectories=run.trajectories
-            )
-    except GailError:
-        if METHODS[run.method].imitates or run.demonstrations is not None:
-            raise
-        return None
-    expert.check_for(run.environment, env.observation_space, env.action_space)
-    return expert
-
-
-def check_known(
-    suite: Suite, known: dict[str, Score], experts: dict[str, Demonstrations | None], out: Path
-) -> None:
-    """Refuse to go on with a file whose scores are of other demonstrations or episodes.
-
-    Raises:
-        GailError: naming the first run that differs.
-    """
-    for run in suite.runs:
-        score, expert = known.get(run.name), experts[run.name]
-        if score is None:
-            continue
-        held, given = (score.reference or {}).get("hash"), expert and expert.hash
-        if held != given:
-            raise GailError(
-                f"{out} has {run.name} on demonstrations of hash {str(held)[:12]} and these have "
-                f"{str(given)[:12]}; give another --out and --runs."
-            )
-        if score.returns and len(score.returns) != suite.episodes:
-            raise GailError(
-                f"{out} has {run.name} on {len(score.returns)} episodes and --episodes is "
-                f"{suite.episodes}; give {len(score.returns)}, or another --out and --runs."
-            )
-
-
-def missing_package(method: Method) -> str | None:
-    """A sentence where a method needs a package that is not installed."""
-    package = METHODS[method].package
-    if package is None or find_spec(package) is not None:
-        return None
-    return (
-        f"The method '{method}' needs the package '{package}', which is not installed; "
-        "see the README's test command."
-    )
-
-
 def command_of(run: Run, suite: str) -> str:
     """What makes one run again."""
     if run.method in OURS:
         return command(["gail", *methods.train_words(run)])
-    return f"gail bench {suite} --methods {run.method} --seeds {run.seed}"
+    if suite not in SUITES:
+        return f"run_suite of gail.bench.runner on the suite '{suite}', run {run.name}"
+    flags: dict[str, Any] = {
+        "methods": run.method,
+        "demonstrations": run.demonstrations and Path(run.demonstrations).name,
+        "trajectories": run.trajectories,
+        "every": run.every if run.every > 1 else None,
+        "steps": run.steps or None,
+        "seeds": run.seed,
+    }
+    given = [f"--{name} {value}" for name, value in flags.items() if value is not None]
+    return " ".join(["gail bench", suite, *given])
 
 
 def as_file(suite: str, scores: list[Score]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from gail.bench.suite import Method, Run, Suite, grid
+from gail.bench.suite import METHODS, Method, Run, Suite, grid
 from gail.presets import CloningSettings, DiscriminatorSettings, PPOSettings, Settings
 
 SuiteName = Literal["toy", "ant", "humanoid"]
@@ -76,6 +76,7 @@ def chosen(
     seeds: tuple[int, ...] = (),
     trajectories: tuple[int, ...] = (),
     demonstrations: str | None = None,
+    every: int | None = None,
     steps: int | None = None,
     episodes: int | None = None,
 ) -> Suite:
@@ -87,6 +88,7 @@ def chosen(
         seeds: of every condition, in place of the suite's.
         trajectories: of every condition, in place of the suite's.
         demonstrations: in place of the shipped ones.
+        every: of every method that imitates, in place of the suite's.
         steps: of every method that takes any.
         episodes: that every policy is scored on.
 
@@ -100,6 +102,7 @@ def chosen(
     for run in suite.runs:
         if methods and run.method not in methods:
             continue
+        imitates = METHODS[run.method].imitates
         for seed in seeds or (run.seed,):
             for count in trajectories or (run.trajectories,):
                 made = replace(
@@ -107,6 +110,7 @@ def chosen(
                     seed=seed,
                     trajectories=count,
                     demonstrations=demonstrations or run.demonstrations,
+                    every=every if every is not None and imitates else run.every,
                     steps=steps if steps is not None and run.steps else run.steps,
                 )
                 runs.setdefault(made.name, made)

@@ -40,6 +40,8 @@ class Bench:
     """Numbers of the expert's episodes, in place of the suite's."""
     demonstrations: str | None = None
     """The expert's episodes, in place of the shipped ones."""
+    every: int | None = None
+    """Keep only every k-th step of the demonstrations, in place of the suite's."""
     steps: int | None = None
     """Environment steps of every method that takes any, in place of the suite's."""
     episodes: int | None = None
@@ -87,6 +89,7 @@ class Bench:
             seeds=self.seeds,
             trajectories=self.trajectories,
             demonstrations=self.demonstrations,
+            every=self.every,
             steps=self.steps,
             episodes=self.episodes,
         )
