@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 from gail.bench.record import SCHEMA, read
@@ -13,6 +13,10 @@ from gail.errors import GailError
 from gail.playing import make
 
 Experts = dict[str, Demonstrations | None]
+
+
+class MissingPackageError(GailError):
+    """A method needs a package that cannot be imported; the other methods run without it."""
 
 
 def finished(suite: Suite, out: Path) -> dict[str, Score]:
@@ -103,12 +107,18 @@ def check_known(suite: Suite, known: dict[str, Score], experts: Experts, out: Pa
             )
 
 
-def missing_package(method: Method) -> str | None:
-    """A sentence where a method needs a package that is not installed."""
+def require_package(method: Method) -> None:
+    """Make sure that what a method needs can be imported.
+
+    Raises:
+        MissingPackageError: it is not installed, or misses something itself.
+    """
     package = METHODS[method].package
-    if package is None or find_spec(package) is not None:
-        return None
-    return (
-        f"The method '{method}' needs the package '{package}', which is not installed; "
-        "see the README's test command."
-    )
+    try:
+        if package is not None:
+            import_module(package)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"The method '{method}' needs the package '{package}' ({error}); install it as the "
+            "README's test command does."
+        ) from error

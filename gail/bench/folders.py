@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gail.bench.score import Score
 from gail.curves import STEP
 from gail.errors import GailError
 from gail.playing import EVALUATION_SEED
+from gail.presets import Settings
 from gail.runs import RunFolder
 from gail.scorekeeper import read_scores
 
@@ -20,7 +22,8 @@ Rows = list[dict[str, str]]
 
 POINTS = 100  # of a learning curve
 RETURN = "rollout/ep_rew_mean"
-GROUPS = ("ppo", "discriminator", "cloning", "settings")  # of a run's flags
+# Of a run's flags: this project's settings, or the field that other learners keep theirs in.
+SETTINGS = {*(each.name for each in fields(Settings)), "settings"} - {"steps"}
 EVALUATED = (
     *("returns", "lengths", "falls", "random_return", "expert_return"),
     *("forward_distance", "mean_speed", "deterministic"),
@@ -104,7 +107,7 @@ def score_of(folder: Path) -> Score:
             seconds=training_seconds(folder),
             curve=column(rows, RETURN),
             scores=[(step, mean) for step, mean, _ in read_scores(folder / "scores.csv")],
-            settings={name: flags[name] for name in GROUPS if name in flags},
+            settings={name: flags[name] for name in flags if name in SETTINGS},
             command=command(config["command_line"]),
             **{name: config[name] for name in ("commit", "versions", "hardware")},
         )

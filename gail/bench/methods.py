@@ -7,8 +7,8 @@ checkpoint; :mod:`gail.bench.peers` has the others, which start over.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,12 +101,19 @@ def train_words(run: Run) -> list[str]:
     words += ["--steps", str(run.steps)] if about.steps else []
     words += ["--seed", str(run.seed)]
     given = Train.defaults(words)
-    default = Settings(ppo=given.ppo, discriminator=given.discriminator, cloning=given.cloning)
-    return [*words, *differences(settings_of(run), default)]
+    names = [each.name for each in fields(Settings) if each.name != "steps"]
+    if run.method in ("bc", "ppo"):
+        names = [name for name in names if is_dataclass(getattr(given, name))]
+    return [*words, *differences(settings_of(run), given, names)]
 
 
 def settings_of(run: Run) -> Settings:
-    """What one of this project's learners runs with."""
+    """What one of this project's learners runs with.
+
+    The controls start as GAIL does, from a clone unless their name says otherwise; then every step
+    is worth the same. What they score beyond cloning comes from staying alive, what GAIL scores
+    beyond them from the discriminator.
+    """
     settings = run.settings or preset(run.environment)
     if run.settings is None and run.method == "ppo":
         settings = replace(settings, ppo=reward_preset(run.environment))
@@ -119,27 +126,34 @@ def settings_of(run: Run) -> Settings:
     return settings
 
 
-def differences(settings: Settings, default: Settings) -> list[str]:
-    """The flags that turn the default settings into others.
+def differences(wanted: Any, default: Any, names: Iterable[str], group: str = "") -> list[str]:
+    """The flags that turn default settings into others.
+
+    Args:
+        wanted: settings, a dataclass.
+        default: what they are without flags.
+        names: the fields to look at.
+        group: before the names, for example ``"ppo."``.
 
     >>> from gail.presets import PPOSettings
-    >>> differences(Settings(ppo=PPOSettings(net_arch=(64, 64), kl_target=None)), Settings())
-    ['--ppo.kl-target', 'None', '--ppo.net-arch', '64', '64']
+    >>> wanted = PPOSettings(net_arch=(64, 64), kl_target=None, scale_rewards=False)
+    >>> " ".join(differences(wanted, PPOSettings(), asdict(wanted), "ppo."))
+    '--ppo.kl-target None --ppo.net-arch 64 64 --ppo.no-scale-rewards'
     """
     words: list[str] = []
-    for group in ("ppo", "discriminator", "cloning"):
-        wanted, known = asdict(getattr(settings, group)), asdict(getattr(default, group))
-        for name, value in wanted.items():
-            if value != known[name]:
-                words += _flag(f"{group}.{name.replace('_', '-')}", value)
+    for name in names:
+        value, known = getattr(wanted, name), getattr(default, name)
+        if is_dataclass(value):
+            words += differences(value, known, asdict(known), f"{name}.")
+        elif value != known:
+            words += _flag(group, name.replace("_", "-"), value)
     return words
 
 
-def _flag(name: str, value: Any) -> list[str]:
+def _flag(group: str, name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
-        group, _, last = name.partition(".")
-        return [f"--{name}" if value else f"--{group}.no-{last}"]
-    return [f"--{name}", *map(str, value if isinstance(value, tuple) else [value])]
+        return [f"--{group}{name}" if value else f"--{group}no-{name}"]
+    return [f"--{group}{name}", *map(str, value if isinstance(value, tuple) else [value])]
 
 
 def start_folder(job: Job, settings: dict[str, Any] | None = None) -> RunFolder:
@@ -164,7 +178,8 @@ def start_folder(job: Job, settings: dict[str, Any] | None = None) -> RunFolder:
     described = description(job.expert) if about.imitates and job.expert else None
     made = provenance(torch.device("cpu"))
     if about.package is not None:
-        made["versions"][about.package] = version(about.package)
+        distribution = about.package.split(".")[0]
+        made["versions"][distribution] = version(distribution)
     run.write_json("config.json", {"flags": flags, "demonstrations": described, **made})
     for name in ("progress.csv", "scores.csv"):  # of a run that was cut off; it starts over
         (run.path / name).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from stable_baselines3.common.logger import configure
 from gail.bench.folders import RETURN
 from gail.bench.methods import Job, Trained, points_every, seconds_since, start_folder
 from gail.curves import STEP
-from gail.errors import DivergenceError, GailError
+from gail.errors import DivergenceError
 from gail.scorekeeper import ScoreKeeper
 
 IMITATION_ENVS = 8
@@ -64,10 +64,10 @@ def imitation_gail(job: Job) -> Trained:
     shorter than one of its rounds have one round of their length.
 
     Raises:
-        GailError: imitation cannot be imported.
         DivergenceError: its policy became non-finite.
     """
-    rows = min(IMITATION_ROUND, job.run.steps // IMITATION_ENVS * IMITATION_ENVS)
+    whole = job.run.steps // IMITATION_ENVS * IMITATION_ENVS
+    rows = min(IMITATION_ROUND, max(whole, 2 * IMITATION_ENVS))
     settings = {"ppo": IMITATION_PPO, "gail": IMITATION_GAIL, "envs": IMITATION_ENVS, "round": rows}
     run, started = start_folder(job, settings), time.perf_counter()
     with _divergence():
@@ -84,23 +84,22 @@ def imitation_gail(job: Job) -> Trained:
                 keeper.on_rollout_start()
 
         trainer.train(max(job.run.steps, rows), after_a_round)
+        trainer.venv.close()
     return Trained(trainer.gen_algo.policy, seconds_since(started, job.folder))
 
 
 def _imitation_trainer(job: Job, rows: int) -> Any:
     """imitation's trainer on this run's demonstrations and environment."""
     assert job.expert is not None
-    try:
-        from imitation.algorithms.adversarial.gail import GAIL
-        from imitation.data.types import Transitions
-        from imitation.data.wrappers import RolloutInfoWrapper
-        from imitation.policies.base import FeedForward32Policy, NormalizeFeaturesExtractor
-        from imitation.rewards.reward_nets import BasicRewardNet, NormalizedRewardNet
-        from imitation.util import logger
-        from imitation.util.networks import RunningNorm
-        from imitation.util.util import make_vec_env
-    except ImportError as error:
-        raise GailError(f"imitation cannot be imported ({error}); see the README.") from error
+    from imitation.algorithms.adversarial.gail import GAIL
+    from imitation.data.types import Transitions
+    from imitation.data.wrappers import RolloutInfoWrapper
+    from imitation.policies.base import FeedForward32Policy, NormalizeFeaturesExtractor
+    from imitation.rewards.reward_nets import BasicRewardNet, NormalizedRewardNet
+    from imitation.util import logger
+    from imitation.util.networks import RunningNorm
+    from imitation.util.util import make_vec_env
+
     venv = make_vec_env(
         job.run.environment,
         rng=np.random.default_rng(job.run.seed),

@@ -12,7 +12,13 @@ from typing import Any
 import torch
 
 from gail.bench import methods
-from gail.bench.checks import check_known, experts_of, finished, missing_package
+from gail.bench.checks import (
+    MissingPackageError,
+    check_known,
+    experts_of,
+    finished,
+    require_package,
+)
 from gail.bench.folders import score_of
 from gail.bench.lock import only_writer
 from gail.bench.methods import Job, Trained, Trainer
@@ -82,14 +88,17 @@ def run_suite(
             where = f"[{number}/{len(suite.runs)}] {run.name}"
             if run.name in known:
                 tell(f"{where}: finished before")
-            elif missing := missing_package(run.method):
-                tell(f"{where}: left out. {missing}")
-            else:
-                tell(where)
-                job = Job(run, folder / run.name, experts[run.name], device)
-                score = one(job, suite.episodes, pictures, tell)
-                known[run.name] = replace(score, command=command_of(run, suite.name))
-                write(out, as_file(suite.name, list(known.values())))
+                continue
+            tell(where)
+            try:
+                require_package(run.method)
+            except MissingPackageError as error:
+                tell(f"Left out: {error}")
+                continue
+            job = Job(run, folder / run.name, experts[run.name], device)
+            score = one(job, suite.episodes, pictures, tell)
+            known[run.name] = replace(score, command=command_of(run, suite.name))
+            write(out, as_file(suite.name, list(known.values())))
     return [known[run.name] for run in suite.runs if run.name in known]
 
 

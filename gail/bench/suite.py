@@ -29,7 +29,7 @@ class About(NamedTuple):
     title: str
     imitates: bool  # whether it learns from demonstrations
     steps: bool  # whether it takes environment steps
-    package: str | None = None  # what has to be installed beside this project
+    package: str | None = None  # a module that has to be installed beside this project
 
 
 METHODS: dict[Method, About] = {
@@ -37,7 +37,9 @@ METHODS: dict[Method, About] = {
     "bc": About("behavioural cloning", imitates=True, steps=False),
     "ppo": About("PPO on the task's own reward", imitates=False, steps=True),
     "sb3-ppo": About("SB3's PPO on the task's own reward", imitates=False, steps=True),
-    "imitation-gail": About("imitation's GAIL, tuned", True, True, "imitation"),
+    "imitation-gail": About(
+        "imitation's GAIL, tuned", True, True, "imitation.algorithms.adversarial.gail"
+    ),
     "constant": About("control: constant reward", imitates=True, steps=True),
     "constant-uncloned": About("control: constant reward, not cloned", True, True),
     "random": About("random actions", imitates=False, steps=False),

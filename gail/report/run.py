@@ -152,10 +152,12 @@ def facts(score: Score) -> dict[str, str]:
 
 def settings(groups: Mapping[str, Any]) -> str:
     """The learner's settings, a column for each group."""
+    single = {name: value for name, value in groups.items() if not isinstance(value, Mapping)}
+    grouped = {name: value for name, value in groups.items() if isinstance(value, Mapping)}
     made = [
-        f"<div><p>{name}</p>{page.pairs({k: str(v) for k, v in values.items()})}</div>"
-        for name, values in groups.items()
-        if isinstance(values, Mapping) and values
+        f"<div><p>{escape(name)}</p>{page.pairs({k: str(v) for k, v in values.items()})}</div>"
+        for name, values in {**grouped, "run": single}.items()
+        if values
     ]
     columns = f'<div class="columns">{"".join(made)}</div>'
     return page.details("all values", columns) if made else ""
