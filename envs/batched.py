@@ -66,6 +66,25 @@ class BatchedEnv(ABC):
         Actions are clipped to the action box first.
         """
 
+    def start_from(self, observations: Tensor, probability: float, seed: int = 0) -> None:
+        """From now on start episodes in recorded states with this probability.
+
+        What :meth:`reset` and the autoreset then give is the recorded observation itself. All
+        other episodes start as they would have.
+
+        Args:
+            observations: of the states, (M, O).
+            probability: of a recorded state instead of the task's own start; 0 for never.
+            seed: of the choice.
+
+        Raises:
+            ValueError: this engine cannot, or the observations are not the task's.
+        """
+        raise ValueError(
+            f"The {type(self).__name__} engine cannot start {self.id} in recorded states, only "
+            "the native engine and its tasks can; start without (--expert-resets 0)."
+        )
+
     def get_state(self) -> dict[str, Tensor]:
         """Everything needed to continue bit for bit, as CPU tensors.
 

@@ -24,7 +24,9 @@ from torch import Tensor
 from envs.batched import BatchedEnv, Step
 from envs.checks import check_action, check_num_envs, check_state
 from envs.seeding import generators, pack, unpack
+from envs.simulation import Simulation
 from envs.specs import Physics, Task
+from envs.starts import Starts
 
 _STATE = int(mujoco.mjtState.mjSTATE_INTEGRATION)  # the warm start of the solver included
 
@@ -34,47 +36,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-class _Simulation:
-    """One environment: its ``MjData``, its random stream and its rows of the shared arrays."""
-
-    def __init__(self, model: Any, task: Task, arrays: list[NDArray[Any]]) -> None:
-        self.model = model
-        self.task = task
-        self.data = mujoco.MjData(model)
-        self.random: np.random.Generator
-        self.needs_forces = "cfrc_ext" in task.reads
-        # Views into MuJoCo's memory, taken once: looking them up costs as much as copying.
-        self.ctrl = self.data.ctrl
-        self.copies = [
-            (row, getattr(self.data, name)) for name, row in zip(task.reads, arrays, strict=True)
-        ]
-
-    def step(self, action: NDArray[np.float64]) -> None:
-        """Advance one environment step; nothing is recomputed afterwards, as in Gymnasium."""
-        self.ctrl[:] = action
-        mujoco.mj_step(self.model, self.data, nstep=self.task.frame_skip)
-        if self.needs_forces:
-            mujoco.mj_rnePostConstraint(self.model, self.data)
-        self.publish()
-
-    def reset(self) -> None:
-        """Start an episode with the noise Gymnasium would draw from the same generator."""
-        mujoco.mj_resetData(self.model, self.data)
-        scale = self.task.reset_noise
-        self.data.qpos[:] += self.random.uniform(-scale, scale, self.model.nq)
-        if self.task.normal_velocities:
-            self.data.qvel[:] += scale * self.random.standard_normal(self.model.nv)
-        else:
-            self.data.qvel[:] += self.random.uniform(-scale, scale, self.model.nv)
-        mujoco.mj_forward(self.model, self.data)
-        self.publish()
-
-    def publish(self) -> None:
-        """Copy what the task reads into the shared arrays."""
-        for row, view in self.copies:
-            row[...] = view
 
 
 class NativeEnv(BatchedEnv):
@@ -132,16 +93,21 @@ class NativeEnv(BatchedEnv):
         self.action_space = spaces.Box(low, high, dtype=np.float32)
         self._low, self._high = torch.tensor(low), torch.tensor(high)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._starts: Starts | None = None
         self._seed(seed)
 
-    def _allocate(self) -> tuple[Physics, list[_Simulation]]:
+    def start_from(self, observations: Tensor, probability: float, seed: int = 0) -> None:
+        """Start episodes in recorded states; see :meth:`BatchedEnv.start_from`."""
+        self._starts = Starts(self.task, observations, probability, seed) if probability else None
+
+    def _allocate(self) -> tuple[Physics, list[Simulation]]:
         """Shared arrays of all environments, and the environments that write into them."""
         probe = mujoco.MjData(self._model)
         arrays = {
             name: np.zeros((self.num_envs, *getattr(probe, name).shape)) for name in self.task.reads
         }
         simulations = [
-            _Simulation(self._model, self.task, [array[i] for array in arrays.values()])
+            Simulation(self._model, self.task, [array[i] for array in arrays.values()])
             for i in range(self.num_envs)
         ]
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -216,7 +182,11 @@ class NativeEnv(BatchedEnv):
     def _reset(self, indices: Iterable[int]) -> None:
         rows = list(indices)
         for i in rows:
-            self._simulations[i].reset()
+            recorded = self._starts.draw() if self._starts else None
+            if recorded is None:
+                self._simulations[i].reset()
+            else:
+                self._simulations[i].start_at(recorded)
         self._elapsed[rows] = 0
         self._position[rows] = self.task.position(self._physics)[rows]
 
@@ -234,12 +204,17 @@ class NativeEnv(BatchedEnv):
         for row, simulation in zip(states, self._simulations, strict=True):
             mujoco.mj_getState(self._model, simulation.data, row, _STATE)
         read = {name: getattr(self._physics, name).clone() for name in self.task.reads}
-        return read | {
-            "integration": torch.from_numpy(states),
-            "position": self._position.clone(),
-            "elapsed": self._elapsed.clone(),
-            "random": pack([simulation.random for simulation in self._simulations]),
-        }
+        starts = {"starts": pack([self._starts.random])} if self._starts else {}
+        return (
+            read
+            | starts
+            | {
+                "integration": torch.from_numpy(states),
+                "position": self._position.clone(),
+                "elapsed": self._elapsed.clone(),
+                "random": pack([simulation.random for simulation in self._simulations]),
+            }
+        )
 
     def set_state(self, state: dict[str, Tensor]) -> Tensor:
         """Continue from what :meth:`get_state` returned; gives the current observations (N, O).
@@ -253,6 +228,8 @@ class NativeEnv(BatchedEnv):
         for row, simulation in zip(states, self._simulations, strict=True):
             mujoco.mj_setState(self._model, simulation.data, row, _STATE)
         self._set_randoms(unpack(state["random"]))
+        if self._starts:
+            (self._starts.random,) = unpack(state["starts"])
         for name in self.task.reads:
             getattr(self._physics, name).copy_(state[name])
         self._position = state["position"].clone()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -51,6 +52,9 @@ class Task:
         normal_velocities: whether velocities start normal with deviation scale, or uniform.
         position: the forward coordinate (N,) that the reward differentiates, m.
         observe: the observation (N, O).
+        layout: what the observation is made of, in its order: the last so many numbers of the
+            field of that name, made flat. What is left out in front says where on the plane the
+            body is, or belongs to the world.
         healthy: whether the episode goes on (N,).
         reward: the reward (N,) given physics after the step, the action (N, A) clipped to its
             box, the forward velocity (N,) in m/s and what ``healthy`` said.
@@ -66,6 +70,7 @@ class Task:
     normal_velocities: bool
     position: Callable[[Physics], Tensor]
     observe: Callable[[Physics], Tensor]
+    layout: tuple[tuple[str, int], ...]
     healthy: Callable[[Physics], Tensor]
     reward: Callable[[Physics, Tensor, Tensor, Tensor], Tensor]
     time_limit: int = 1000
@@ -74,6 +79,18 @@ class Task:
     def dt(self) -> float:
         """Seconds per environment step."""
         return self.timestep * self.frame_skip
+
+    def parts(self) -> dict[str, slice]:
+        """Where each part of ``layout`` lies in an observation.
+
+        >>> TASKS["Ant-v5"].parts()["qvel"]
+        slice(13, 27, None)
+        """
+        ends = accumulate(width for _, width in self.layout)
+        return {
+            name: slice(end - width, end)
+            for (name, width), end in zip(self.layout, ends, strict=True)
+        }
 
 
 def numpy_sum(x: Tensor) -> Tensor:
@@ -207,6 +224,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=True,
                 position=lambda physics: physics.xpos[:, 1, 0],
                 observe=_ant_observe,
+                layout=(("qpos", 13), ("qvel", 14), ("cfrc_ext", 78)),
                 healthy=_ant_healthy,
                 reward=_ant_reward,
             ),
@@ -220,6 +238,14 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=False,
                 position=_mass_centre_x,
                 observe=_humanoid_observe,
+                layout=(
+                    ("qpos", 22),
+                    ("qvel", 23),
+                    ("cinert", 130),
+                    ("cvel", 78),
+                    ("qfrc_actuator", 17),
+                    ("cfrc_ext", 78),
+                ),
                 healthy=_humanoid_healthy,
                 reward=_humanoid_reward,
             ),
@@ -233,6 +259,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=True,
                 position=_x,
                 observe=_planar_observe,
+                layout=(("qpos", 8), ("qvel", 9)),
                 healthy=_always_healthy,
                 reward=_cheetah_reward,
             ),
@@ -246,6 +273,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=False,
                 position=_x,
                 observe=_clipped_planar_observe,
+                layout=(("qpos", 5), ("qvel", 6)),
                 healthy=_hopper_healthy,
                 reward=_upright_reward,
             ),
@@ -259,6 +287,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 normal_velocities=False,
                 position=_x,
                 observe=_clipped_planar_observe,
+                layout=(("qpos", 8), ("qvel", 9)),
                 healthy=_walker_healthy,
                 reward=_upright_reward,
             ),

@@ -17,9 +17,15 @@ from torch import Tensor
 
 import envs
 from gail import checkpoint
-from gail.cloning import clone
+from gail.cloning import clone, cloning_loss, cloning_weight, start_statistics
 from gail.demonstrations import Demonstrations, Transitions
-from gail.discriminator import Discriminator, Replay, adversarial_loss, random_rows
+from gail.discriminator import (
+    Discriminator,
+    Replay,
+    adversarial_loss,
+    hidden_dimensions,
+    random_rows,
+)
 from gail.errors import CheckpointError
 from gail.losses import mean_of
 from gail.persistence import Sections
@@ -28,7 +34,7 @@ from gail.ppo import Environment, TorchPPO, environment_id
 from gail.presets import Settings, from_json, preset
 from gail.ranges import expect
 from gail.rewards import REWARDS
-from gail.rollout import Rollout
+from gail.rollout import Batch, Rollout
 
 
 class GAIL(TorchPPO):
@@ -111,12 +117,14 @@ class GAIL(TorchPPO):
         """Check the demonstrations, put them on the device, and start all statistics there."""
         demonstrations.check_for(self.env_id, self.observation_space, self.action_space)
         expert = demonstrations.transitions(every=every, seed=seed)
+        if self.settings.expert_resets:
+            self.engine.start_from(expert.obs, self.settings.expert_resets, seed)
         self.expert = Transitions(*(column.to(self.device) for column in expert))
-        # Statistics that followed the first rollouts would shift the cloned network's inputs.
-        rows = max(len(self.expert.obs), self.settings.cloning.statistics_rows)
-        self.policy.normaliser.update(self.expert.obs)
-        self.policy.normaliser.count.fill_(rows)
-        self.discriminator.normaliser.update(self.expert.obs)
+        start_statistics(self.policy, self.expert, self.settings.cloning)
+        statistics = self.discriminator.normaliser
+        statistics.update(self.expert.obs)
+        hidden = hidden_dimensions(self.settings.discriminator, self.env_id, statistics.varies())
+        self.discriminator.hide(hidden)
 
     def learn(
         self,
@@ -180,6 +188,17 @@ class GAIL(TorchPPO):
         loss.backward()  # type: ignore[no-untyped-call]
         self.discriminator_optimizer.step()
         return statistics
+
+    def minibatch_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """PPO's loss, and the expert's likelihood with a weight that fades."""
+        loss, statistics = super().minibatch_loss(batch)
+        settings = self.settings.cloning
+        weight = cloning_weight(settings, 1.0 - self._current_progress_remaining)
+        if weight == 0 or self.critic_only:
+            return loss, statistics
+        rows = random_rows(len(self.expert.obs), settings.batch_size, self.generator)
+        cloning = cloning_loss(self.policy, self.expert.obs[rows], self.expert.action[rows])
+        return loss + weight * cloning, statistics | {"cloning_loss": cloning.detach()}
 
     @torch.no_grad()
     def judge(self, rollout: Rollout) -> Tensor:

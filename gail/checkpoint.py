@@ -7,16 +7,17 @@ same file with optimisers, statistics, replay, generators and the simulation bes
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gail.errors import CheckpointError
 from generative import archive
+from generative.archive import as_json as as_json
+from generative.archive import optimizer_state as optimizer_state
+from generative.archive import restore_optimizer as restore_optimizer
 
 FORMAT = 1
 PACKAGES = ("generative-imitation", "torch", "gymnasium", "mujoco", "stable-baselines3", "numpy")
@@ -54,11 +55,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
     return metadata, sections
 
 
-def as_json(value: Any) -> Any:
-    """What JSON makes of a value: tuples become lists."""
-    return json.loads(json.dumps(value))
-
-
 def versions() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
     found = {}
@@ -68,28 +64,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:  # a checkout that was not installed
             found[package] = "unknown"
     return found
-
-
-def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of an Adam optimiser as flat tensors, step size included."""
-    tensors = {
-        f"{index}.{name}": value
-        for index, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-    return tensors | {"lr": torch.as_tensor(optimizer.param_groups[0]["lr"])}
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Undo :func:`optimizer_state`."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key != "lr":
-            index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    groups[0]["lr"] = tensors["lr"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def subsection(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

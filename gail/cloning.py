@@ -12,8 +12,25 @@ from torch import Tensor
 from gail.demonstrations import Transitions
 from gail.discriminator import random_rows
 from gail.losses import require_finite
-from gail.policy import NormalisedPolicy
+from gail.policy import NormalisedPolicy, log_prob
 from gail.presets import CloningSettings
+
+
+def start_statistics(
+    policy: NormalisedPolicy, expert: Transitions, settings: CloningSettings
+) -> None:
+    """Start the policy's observation statistics at the expert's, for a policy without any.
+
+    They count for ``settings.statistics_rows`` rows at least: statistics that followed the first
+    rollouts would shift the cloned network's inputs.
+
+    Args:
+        policy: changed in place.
+        expert: transitions on the policy's device.
+        settings: how much the statistics count.
+    """
+    policy.normaliser.update(expert.obs)
+    policy.normaliser.count.fill_(max(len(expert.obs), settings.statistics_rows))
 
 
 def clone(
@@ -57,3 +74,32 @@ def clone(
     error_curve = torch.stack(losses)
     require_finite({"cloning losses": error_curve})
     return error_curve
+
+
+def cloning_weight(settings: CloningSettings, progress: float) -> float:
+    """The weight of the cloning loss beside PPO's: linear from ``weight`` to 0, then 0.
+
+    Args:
+        settings: the weight at the start and the share of the steps that it fades in.
+        progress: share of the steps that is done.
+
+    >>> [cloning_weight(CloningSettings(weight=2.0, fade=0.5), done) for done in (0.0, 0.25, 0.9)]
+    [2.0, 1.0, 0.0]
+    """
+    return settings.weight * max(0.0, 1.0 - progress / settings.fade)
+
+
+def cloning_loss(policy: NormalisedPolicy, obs: Tensor, action: Tensor) -> Tensor:
+    """The expert's negative log-likelihood, -log pi(a|s), averaged over its rows.
+
+    Beside a reinforcement-learning loss it keeps the policy near the expert while the reward is
+    still coarse (Rajeswaran et al. 2018, Eq. 4). As in :func:`clone` the standard deviation is
+    left alone.
+
+    Args:
+        policy: whose mean gets the gradient.
+        obs: the expert's observations (B, O).
+        action: the expert's actions (B, A).
+    """
+    mean, log_std = policy.gaussian(policy.mlp_extractor.forward_actor(policy.normaliser(obs)))
+    return -log_prob(action, mean, log_std.detach()).mean()

@@ -44,6 +44,8 @@ class Evaluation:
     """Mean return of the demonstrations, None where it is not known."""
     distances: list[float] = field(default_factory=list)
     """Metres forward of each episode, empty where the task does not tell its position."""
+    seconds: list[float] = field(default_factory=list)
+    """Simulated seconds of each episode, empty where the task does not tell its step."""
     seed: int = EVALUATION_SEED
     deterministic: bool = True
     versions: dict[str, str] = field(default_factory=lambda: simulation_versions())
@@ -74,6 +76,17 @@ class Evaluation:
         return float(np.mean(self.distances)) if self.distances else None
 
     @property
+    def mean_speed(self) -> float | None:
+        """Metres forward a second of simulated time, over all episodes; None where unknown.
+
+        >>> score = Evaluation("Toy-v0", [], [], [], 0.0, distances=[5.0, 1.0], seconds=[3.0, 1.0])
+        >>> score.mean_speed
+        1.5
+        """
+        known = bool(self.distances) and len(self.distances) == len(self.seconds)
+        return sum(self.distances) / sum(self.seconds) if known else None
+
+    @property
     def normalised_score(self) -> float | None:
         """0 for random actions, 1 for the expert; None where the expert's return is unknown."""
         return normalised_score(self.mean_return, self.random_return, self.expert_return)
@@ -89,6 +102,7 @@ class Evaluation:
             "random_return",
             "expert_return",
             "forward_distance",
+            "mean_speed",
         )
         return {name: getattr(self, name) for name in summary} | asdict(self)
 
@@ -142,6 +156,7 @@ def evaluate(
         random_return=random_return(env_id),
         expert_return=expert_return,
         distances=[each.distance for each in played if each.distance is not None],
+        seconds=[each.seconds for each in played if each.seconds is not None],
         seed=seed,
         deterministic=deterministic,
     )

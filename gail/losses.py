@@ -12,9 +12,17 @@ from gail.errors import DivergenceError
 from gail.presets import PPOSettings
 from gail.rollout import Batch
 
+KL_STEP = 1.5  # factor on the step size when an update's KL leaves [target / 2, 2 * target]
+LEARNING_RATE_RANGE = (1e-6, 1e-2)
+
 
 def ppo_loss(
-    values: Tensor, log_probs: Tensor, entropy: Tensor, batch: Batch, settings: PPOSettings
+    values: Tensor,
+    log_probs: Tensor,
+    entropy: Tensor,
+    batch: Batch,
+    settings: PPOSettings,
+    critic_only: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The clipped surrogate with value loss and entropy bonus (Schulman et al. 2017, Eq. 9).
 
@@ -24,6 +32,7 @@ def ppo_loss(
         entropy: of the current policy, (B,).
         batch: what the behaviour policy did.
         settings: clip range and weights.
+        critic_only: leave the policy alone; the loss is the value loss.
 
     Returns:
         The scalar loss, and scalars to log. The KL estimate is Schulman's low-variance one
@@ -37,7 +46,9 @@ def ppo_loss(
     )
     value_loss = F.mse_loss(values, batch.returns)
     policy_loss = -surrogate.mean()
-    loss = policy_loss + settings.vf_coef * value_loss - settings.ent_coef * entropy.mean()
+    loss = settings.vf_coef * value_loss
+    if not critic_only:
+        loss = policy_loss + loss - settings.ent_coef * entropy.mean()
     with torch.no_grad():
         statistics = {
             "loss": loss,
@@ -48,6 +59,22 @@ def ppo_loss(
             "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
         }
     return loss, {name: value.detach() for name, value in statistics.items()}
+
+
+def adapted_rate(rate: Tensor, kl: Tensor, target: float) -> Tensor:
+    """The step size that holds an update's KL divergence near its target, as in rsl_rl.
+
+    Args:
+        rate: of the update, ().
+        kl: its KL divergence, ().
+        target: the step size changes where the divergence leaves [target / 2, 2 * target].
+
+    >>> adapted_rate(torch.tensor(3e-4), torch.tensor(0.1), target=0.01)
+    tensor(0.0002)
+    """
+    slower = torch.where(kl > 2 * target, rate / KL_STEP, rate)
+    faster = torch.where(kl < target / 2, slower * KL_STEP, slower)
+    return faster.clamp(*LEARNING_RATE_RANGE)
 
 
 def mean_of(statistics: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:

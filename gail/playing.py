@@ -61,10 +61,11 @@ class RandomPolicy:
 
 
 class Played(NamedTuple):
-    """One episode and how far it went."""
+    """One episode, how far it went and how long it took."""
 
     episode: Episode
     distance: float | None  # metres forward, where the task tells its position
+    seconds: float | None = None  # of simulated time, where the task tells its step
 
     @property
     def total(self) -> float:
@@ -179,7 +180,9 @@ class _Row:
             bool(self.truncated),
             self.seed,
         )
-        return Played(episode, None if start is None or end is None else float(end - start))
+        distance = None if start is None or end is None else float(end - start)
+        step = getattr(self.env.unwrapped, "dt", None) if uses_mujoco(self.env) else None
+        return Played(episode, distance, None if step is None else float(step) * len(self.rewards))
 
 
 def _play_wave(

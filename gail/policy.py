@@ -123,9 +123,27 @@ def networks(settings: PPOSettings) -> dict[str, Any]:
         "net_arch": list(settings.net_arch),
         "activation_fn": ACTIVATIONS[settings.activation],
         "log_std_init": settings.log_std_init,
-        # Fused Adam takes its step size as a tensor, so adapting it needs no host copy.
-        "optimizer_kwargs": {"eps": 1e-5, "fused": True},
     }
+
+
+def adam(policy: NormalisedPolicy, settings: PPOSettings, device: torch.device) -> torch.optim.Adam:
+    """The optimiser of a policy; its first group's step size is the one that may change.
+
+    Args:
+        policy: actor and critic.
+        settings: the step size, and the critic's where it has its own.
+        device: where the policy is.
+    """
+    critics = [*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()]
+    own = settings.critic_learning_rate
+    apart = {id(parameter) for parameter in critics} if own is not None else set()
+    rest = [parameter for parameter in policy.parameters() if id(parameter) not in apart]
+    # Fused Adam takes its step size as a tensor, so adapting it needs no host copy.
+    rate = torch.tensor(settings.learning_rate, device=device)
+    groups: list[dict[str, Any]] = [{"params": rest, "lr": rate}]
+    if own is not None:
+        groups.append({"params": critics, "lr": torch.tensor(own, device=device)})
+    return torch.optim.Adam(groups, eps=1e-5, fused=True)
 
 
 def action_units(space: spaces.Box) -> tuple[Tensor, Tensor]:

@@ -24,16 +24,13 @@ from envs import BatchedEnv
 from envs.checks import check_seed, usable_device
 from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
-from gail.losses import mean_of, ppo_loss, require_finite
+from gail.losses import adapted_rate, mean_of, ppo_loss, require_finite
 from gail.persistence import SavedPPO
-from gail.policy import NormalisedPolicy, check_policy, networks
+from gail.policy import NormalisedPolicy, adam, check_policy, networks
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
 from gail.ranges import expect
 from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows
-
-KL_STEP = 1.5  # factor on the step size when an update's KL leaves [target / 2, 2 * target]
-LEARNING_RATE_RANGE = (1e-5, 1e-2)
 
 Environment = str | BatchedEnv | VecEnv | Env[Any, Any]
 
@@ -127,8 +124,7 @@ class TorchPPO(SavedPPO):
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        for group in self.policy.optimizer.param_groups:
-            group["lr"] = torch.tensor(self.ppo_settings.learning_rate, device=self.device)
+        self.policy.optimizer = adam(self.policy, self.ppo_settings, self.device)
         self.reward_scale = RewardScale(self.n_envs, self.gamma, self.device)
         where = self.device if self.env is None else self.engine.device  # rewards come from there
         self.episodes = EpisodeMeter(self.n_envs, where)
@@ -225,9 +221,19 @@ class TorchPPO(SavedPPO):
         """Values (B,) of observations (B, O)."""
         return self.policy.predict_values(obs).squeeze(-1)
 
-    def _minibatch_step(self, batch: Batch) -> dict[str, Tensor]:
+    @property
+    def critic_only(self) -> bool:
+        """Whether this iteration trains the value function alone, because it is untrained."""
+        return self._n_updates < self.ppo_settings.critic_rollouts * self.n_epochs
+
+    def minibatch_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What a minibatch minimises, and scalars to log."""
         values, log_probs, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
-        loss, statistics = ppo_loss(values, log_probs, entropy, batch, self.ppo_settings)
+        settings = self.ppo_settings
+        return ppo_loss(values, log_probs, entropy, batch, settings, self.critic_only)
+
+    def _minibatch_step(self, batch: Batch) -> dict[str, Tensor]:
+        loss, statistics = self.minibatch_loss(batch)
         self.policy.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
@@ -236,15 +242,14 @@ class TorchPPO(SavedPPO):
 
     @torch.no_grad()
     def _adapt_learning_rate(self, kl: Tensor) -> None:
-        """Hold an update's KL near its target (as rsl_rl does), without a host copy."""
-        target = self.ppo_settings.kl_target
-        if target is None:
+        """Hold an update's KL near its target, without a host copy."""
+        settings = self.ppo_settings
+        if settings.kl_target is None or self.critic_only:
             return
-        for group in self.policy.optimizer.param_groups:
-            rate = group["lr"]
-            rate.copy_(torch.where(kl > 2 * target, rate / KL_STEP, rate))
-            rate.copy_(torch.where(kl < target / 2, rate * KL_STEP, rate))
-            rate.clamp_(*LEARNING_RATE_RANGE)
+        left = self._current_progress_remaining  # of learn()'s steps, 1 to 0
+        target = settings.kl_target * (settings.kl_final + (1 - settings.kl_final) * left)
+        rate = self.policy.optimizer.param_groups[0]["lr"]
+        rate.copy_(adapted_rate(rate, kl, target))
 
     def _record_update(self, rollout: Rollout, statistics: dict[str, Tensor]) -> None:
         variance = rollout.returns.var().clamp(min=1e-12)  # returns can be constant

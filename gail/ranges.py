@@ -47,10 +47,15 @@ def one_of(literal: Any) -> Range:
 POSITIVE = numbers(lambda value: value > 0, "a positive number")
 NOT_NEGATIVE = numbers(lambda value: value >= 0, "0 or a positive number")
 UNIT = numbers(lambda value: 0 <= value <= 1, "a number from 0 to 1")
+POSITIVE_SHARE = numbers(lambda value: 0 < value <= 1, "a number above 0 and at most 1")
 FINITE = numbers(lambda value: True, "a finite number")
 WIDTHS = Range(
     lambda value: isinstance(value, tuple | list) and all(map(whole(1).holds, value)),
     "whole numbers, 1 or more, one for each hidden layer",
+)
+WORDS = Range(
+    lambda value: isinstance(value, tuple | list) and all(isinstance(w, str) for w in value),
+    "words",
 )
 
 

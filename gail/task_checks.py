@@ -15,17 +15,26 @@ from numpy.typing import NDArray
 from gail.episodes import FloatArray
 from gail.errors import DemonstrationError
 
+CLIPPED_ENTRIES = 5  # so many at either end tell that the actions were clipped there
 ACTION_TOLERANCE = 1e-4  # float32 rounding and solvers' slack, in the task's action units
 
 # Observation widths of the same tasks in other versions: (task, width) -> where it comes from.
 _OTHER_VERSIONS: Mapping[tuple[str, int], str] = {
     ("Ant", 27): "Ant-v4 (contact forces left out)",
-    ("Ant", 111): "Ant-v2 or Ant-v3",
+    ("Ant", 111): "Ant-v4 with contact forces, Ant-v3 or Ant-v2",
     ("Humanoid", 376): "Humanoid-v4 or older",
     ("HumanoidStandup", 376): "HumanoidStandup-v4 or older",
     ("Reacher", 11): "Reacher-v4 or older",
     ("InvertedDoublePendulum", 11): "InvertedDoublePendulum-v4 or older",
 }
+
+# Tasks whose version 5 Minari has experts of, as mujoco/<name>/expert-v0.
+_MINARI_V5 = frozenset(
+    (
+        *("Ant", "HalfCheetah", "Hopper", "Humanoid", "InvertedDoublePendulum"),
+        *("InvertedPendulum", "Pusher", "Reacher", "Swimmer", "Walker2d"),
+    )
+)
 
 
 def check_spaces(
@@ -62,7 +71,8 @@ def check_spaces(
     if origin and field == "observations":
         raise DemonstrationError(
             f"{name}: field {field} is {found} wide as in {origin}, but {env_id} has {wanted}; "
-            f"record the expert again in {env_id} (gail collect), or train on the old task (--env)."
+            f"record the expert again in {env_id} ({_sources(env_id)}), or train on the old task "
+            "(--env)."
         )
     raise DemonstrationError(
         f"{name}: field {field} is {found} wide, but {env_id} has {wanted}; give demonstrations of "
@@ -87,8 +97,17 @@ def check_env_id(name: str, found: str | None, env_id: str | None) -> None:
     why = "; versions differ in observations, rewards or physics" if same_task else ""
     raise DemonstrationError(
         f"{name}: field env_id says {found} but the task is {env_id}{why}; give demonstrations "
-        f"recorded in {env_id} (gail collect makes them), or train with --env {found}."
+        f"recorded in {env_id} ({_sources(env_id)}), or train with --env {found}."
     )
+
+
+def _sources(env_id: str) -> str:
+    """Where demonstrations of a task can come from."""
+    task, _, version = env_id.rpartition("-v")
+    if version == "5" and task in _MINARI_V5:
+        dataset = f"mujoco/{task.lower()}/expert-v0"
+        return f"gail collect makes them, or minari download {dataset}"
+    return "gail collect makes them"
 
 
 def check_actions(name: str, env_id: str, actions: FloatArray, box: spaces.Box) -> None:
@@ -108,7 +127,7 @@ def check_actions(name: str, env_id: str, actions: FloatArray, box: spaces.Box) 
     raise DemonstrationError(
         f"{name}: field actions: {int(outside.sum())} of {len(actions)} rows leave {env_id}'s "
         f"action box {_interval(box)}, the largest magnitude is {largest:.4g}; "
-        f"{_remedy(largest, box)}."
+        f"{_remedy(actions, largest, box)}."
     )
 
 
@@ -119,13 +138,29 @@ def _interval(box: spaces.Box) -> str:
     return f"[{box.low.round(4).tolist()}, {box.high.round(4).tolist()}]"
 
 
-def _remedy(largest: float, box: spaces.Box) -> str:
-    if largest <= 1 + ACTION_TOLERANCE and box.is_bounded():
-        half = (box.high - box.low) / 2
-        scale = f"{float(half[0]):.4g}" if np.ptp(half) == 0 else "the box's half-range"
-        middle = "" if np.allclose(box.high, -box.low) else " and add the box's middle"
-        return f"they look scaled to [-1, 1]: multiply them by {scale}{middle}"
+def _remedy(actions: FloatArray, largest: float, box: spaces.Box) -> str:
+    if box.is_bounded() and largest <= 1 + ACTION_TOLERANCE:
+        return f"they look scaled to [-1, 1]: {_factor(1.0, box)}"
+    if box.is_bounded() and _clipped_at(actions, largest):
+        ends = f"[-{largest:.4g}, {largest:.4g}]"
+        return f"they look recorded in a box of {ends}: {_factor(largest, box)}"
     return (
         "if they are a policy's raw outputs, which the environment clipped, clip them to the box; "
         "if they are in other units, convert them to the environment's"
     )
+
+
+def _clipped_at(actions: FloatArray, largest: float) -> bool:
+    """Whether actions pile up at both ends of ±largest, as only a box's ends make them."""
+    end = largest * (1 - 1e-6)
+    at_ends = (np.count_nonzero(actions >= end), np.count_nonzero(actions <= -end))
+    return bool(min(at_ends) >= CLIPPED_ENTRIES)
+
+
+def _factor(reach: float, box: spaces.Box) -> str:
+    """How actions in ±reach become the box's."""
+    half = (box.high - box.low) / 2 / reach
+    even = "the box's half-range" if reach == 1 else f"the box's half-range over {reach:.4g}"
+    scale = f"{float(half[0]):.4g}" if np.ptp(half) == 0 else even
+    middle = "" if np.allclose(box.high, -box.low) else " and add the box's middle"
+    return f"multiply them by {scale}{middle}"

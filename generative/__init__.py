@@ -1,9 +1,11 @@
 """Generative models and the machinery they share.
 
-Families share the verbs of :class:`GenerativeModel`; so far Gaussian mixtures, by
-expectation-maximisation or variational inference, and Bayes classifiers. Beside them:
-preprocessing with log-determinants, multilayer perceptrons, adversarial losses and penalties on
-logits, and a running normaliser. Everywhere the real data is label 1 and a high logit means "real".
+Families share the verbs of :class:`GenerativeModel`: Gaussian mixtures, by
+expectation-maximisation or variational inference, Bayes classifiers, and autoencoders, also
+variational ones. Those with nets are trained by one trainer (:class:`NeuralModel`,
+:class:`Training`, :class:`Monitor`). Beside them: preprocessing with log-determinants, multilayer
+perceptrons, adversarial losses and penalties on logits, and a running normaliser. Everywhere the
+real data is label 1 and a high logit means "real".
 
 >>> import torch
 >>> net = mlp(3, [32, 32], 1)
@@ -25,34 +27,46 @@ from generative.adversarial import (
     r1_penalty,
 )
 from generative.archive import ArchiveError
+from generative.autoencoder import Autoencoder
 from generative.bayes import BayesClassifier
 from generative.chain import Chain
 from generative.mixture import GaussianMixture
 from generative.mixture_base import Mixture
 from generative.model import DensityModel, GenerativeModel
 from generative.nets import Initialiser, mlp
+from generative.neural import NeuralModel
 from generative.normaliser import RunningNorm
 from generative.pixels import Binarise, Dequantise, Logit
 from generative.preprocessing import DropConstant, Standardise, Whiten
+from generative.training import Batch, DivergenceError, Moment, Monitor, Training
 from generative.transform import Transform
+from generative.vae import VAE
 from generative.variational import VariationalMixture
 
 __all__ = [
+    "VAE",
     "AdversarialLoss",
     "ArchiveError",
+    "Autoencoder",
+    "Batch",
     "BayesClassifier",
     "Binarise",
     "Chain",
     "DensityModel",
     "Dequantise",
+    "DivergenceError",
     "DropConstant",
     "GaussianMixture",
     "GenerativeModel",
     "Initialiser",
     "Logit",
     "Mixture",
+    "Moment",
+    "Monitor",
+    "NeuralModel",
     "RunningNorm",
     "Standardise",
+    "Training",
     "Transform",
     "VariationalMixture",
     "Whiten",

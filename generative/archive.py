@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -100,3 +101,30 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[s
             "use an earlier file, or train again."
         ) from error
     return metadata, sections
+
+
+def as_json(value: Any) -> Any:
+    """What JSON makes of a value: tuples become lists."""
+    return json.loads(json.dumps(value))
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of an Adam optimiser as flat tensors, step size included."""
+    tensors = {
+        f"{index}.{name}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    return tensors | {"lr": torch.as_tensor(optimizer.param_groups[0]["lr"])}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Undo :func:`optimizer_state`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key != "lr":
+            index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    groups[0]["lr"] = tensors["lr"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from generative.archive import ArchiveError
 from generative.chain import describe, from_description
-from generative.data import Data, as_tensor, check_positive, rows
+from generative.data import Data, as_tensor, check_positive, observations, rows
 from generative.mixture import GaussianMixture
 from generative.model import DensityModel
 from generative.transform import Transform
@@ -117,7 +117,7 @@ class BayesClassifier(DensityModel):
         """Fit a model to the rows of each class, and p(y) to their numbers.
 
         Args:
-            x: rows (N, D).
+            x: rows (N, D), or images (N, C, H, W) where the family takes them.
             labels: (N,), whole numbers from 0 to C - 1, each at least once.
             generator: source of randomness.
 
@@ -127,7 +127,7 @@ class BayesClassifier(DensityModel):
         Raises:
             ValueError: if labels are wrong, or a class cannot be fitted, which is named.
         """
-        data = rows(x)
+        data = _rows(x)
         which = self._labels(labels, data)
         count = which.bincount(minlength=self.classes)
         if (count == 0).any():
@@ -150,8 +150,7 @@ class BayesClassifier(DensityModel):
     def log_joint(self, x: Data) -> Tensor:
         """log p(x, y) for each class (B, C)."""
         self.check_fitted()
-        features = self.preprocessing.inverse(self.prior.new_zeros(1, self.width)).shape[1]
-        y, log_det = self.preprocessing(rows(x, features=features, like=self.prior))
+        y, log_det = self.preprocessing(self._rows(x))
         columns = [model.log_prob(y) + log_det for model in self._each()]
         return torch.stack(columns, 1) + self.prior.log()
 
@@ -213,8 +212,22 @@ class BayesClassifier(DensityModel):
             )
         return labels.long()
 
+    def _rows(self, x: Data) -> Tensor:
+        if as_tensor(x).dim() == 2:
+            features = self.preprocessing.inverse(self.prior.new_zeros(1, self.width)).shape[1]
+            return rows(x, features=features, like=self.prior)
+        return _rows(x).to(self.prior)
+
     def _each(self) -> list[DensityModel]:
         return [model for model in self.models if isinstance(model, DensityModel)]
+
+
+def _rows(x: Data) -> Tensor:
+    """Vectors or images as a floating tensor, checked."""
+    if as_tensor(x).dim() == 2:
+        return rows(x)
+    data = observations(x)
+    return data if data.is_floating_point() else data.to(torch.get_default_dtype())
 
 
 def _fit_class(
@@ -229,9 +242,9 @@ def _fit_class(
         model.fit(x, generator=generator)
     except ValueError as error:
         raise ValueError(f"Class {label} cannot be fitted to its {len(x)} rows: {error}") from error
-    if model.width != x.shape[1]:
+    if model.width != x[0].numel():
         raise ValueError(
-            f"The model of class {label} keeps {model.width} of {x.shape[1]} dimensions, so its "
+            f"The model of class {label} keeps {model.width} of {x[0].numel()} dimensions, so its "
             "density cannot be compared with other classes'; give what drops dimensions to "
             "BayesClassifier as preprocessing."
         )

@@ -7,6 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from generative.binarise import DynamicBinarise
 from generative.pixels import Binarise, Dequantise, Logit
 from generative.preprocessing import DropConstant, Standardise, Whiten
 from generative.transform import Transform
@@ -89,8 +90,9 @@ def from_description(description: dict[str, Any]) -> Transform:
     kind, settings = description["kind"], description["settings"]
     if kind == "Chain":
         return Chain(*(from_description(step) for step in settings["steps"]))
-    simple = (Transform, Standardise, DropConstant, Whiten, Dequantise, Logit, Binarise)
-    kinds: dict[str, type[Transform]] = {each.__name__: each for each in simple}
+    linear = (Transform, Standardise, DropConstant, Whiten)
+    pixels = (Dequantise, Logit, Binarise, DynamicBinarise)
+    kinds: dict[str, type[Transform]] = {each.__name__: each for each in linear + pixels}
     if kind not in kinds:
         raise ValueError(
             f"The preprocessing {kind!r} is unknown; expected Chain, {', '.join(kinds)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Data = Tensor | NDArray[Any]
+
+_KINDS = {2: ("vectors", "D"), 3: ("sequences", "TD"), 4: ("images", "CHW")}  # by dimensions
+_AXES = {3: ("row", "step", "column"), 4: ("row", "channel", "line", "column")}
 
 
 def rows(
@@ -59,7 +63,96 @@ def rows(
     return x
 
 
-def as_tensor(x: Data, name: str = "x") -> Tensor:
+def observations(
+    x: Data,
+    *,
+    name: str = "x",
+    shape: Sequence[int | None] | None = None,
+    lengths: Data | Sequence[int] | None = None,
+) -> Tensor:
+    """Rows of any shape, checked, in their own type (images are often bytes).
+
+    Args:
+        x: vectors (B, D), images (B, C, H, W) or sequences (B, T, D).
+        name: what the sentences call it.
+        shape: of a row, if it is known; None in it for any size.
+        lengths: (B,), how many of the T steps of a sequence count; steps beyond are not looked
+            at and become 0.
+
+    Raises:
+        ValueError: if the shape is wrong, or a value that counts is not finite.
+
+    >>> observations(torch.zeros(5, 28, 28, 1), shape=(1, 28, 28))
+    Traceback (most recent call last):
+    ValueError: x has the shape (5, 28, 28, 1); expected images (B, 1, 28, 28).
+    """
+    x = as_tensor(x, name)
+    check_shape(x, shape, name)
+    if lengths is not None:
+        counts = check_lengths(lengths, x).to(x.device)
+        x = torch.where(within(counts, x.shape[1])[..., None], x, 0)
+    check_finite(x, name)
+    return x
+
+
+def check_shape(x: Tensor, shape: Sequence[int | None] | None, name: str = "x") -> None:
+    """Refuse rows of another shape than (B, *shape).
+
+    Raises:
+        ValueError: naming both.
+    """
+    if shape is None:
+        fits = x.dim() in _KINDS
+        expected = "vectors (B, D), sequences (B, T, D) or images (B, C, H, W)"
+    else:
+        kind, letters = _KINDS[len(shape) + 1]
+        sizes = [
+            letter if size is None else size for letter, size in zip(letters, shape, strict=True)
+        ]
+        wanted = zip(x.shape[1:], shape, strict=False)
+        fits = x.dim() == len(shape) + 1 and all(size in (None, found) for found, size in wanted)
+        expected = f"{kind} (B, {', '.join(map(str, sizes))})"
+    if not fits or 0 in x.shape:
+        raise ValueError(f"{name} has the shape {tuple(x.shape)}; expected {expected}.")
+
+
+def check_lengths(lengths: Data | Sequence[int], x: Tensor) -> Tensor:
+    """How many steps of each sequence count (B,), as int64.
+
+    Args:
+        lengths: whole numbers (B,) from 1 to T.
+        x: the sequences (B, T, D).
+
+    Raises:
+        ValueError: if they are anything else.
+    """
+    given = as_tensor(lengths, "lengths")
+    if x.dim() != 3 or given.shape != (len(x),) or given.dtype.is_floating_point:
+        raise ValueError(
+            f"lengths has the shape {tuple(given.shape)} ({given.dtype}) and x {tuple(x.shape)}; "
+            "expected whole numbers (B,) beside sequences (B, T, D)."
+        )
+    wrong = ((given < 1) | (given > x.shape[1])).nonzero()
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(
+            f"lengths is {int(given[row])} at row {row}; expected 1 to {x.shape[1]}, the number "
+            "of steps in x."
+        )
+    return given.long()
+
+
+def within(lengths: Tensor, steps: int) -> Tensor:
+    """Which steps (B, T) of sequences count.
+
+    >>> within(torch.tensor([1, 3]), 3)
+    tensor([[ True, False, False],
+            [ True,  True,  True]])
+    """
+    return torch.arange(steps, device=lengths.device) < lengths[:, None]
+
+
+def as_tensor(x: Data | Sequence[int], name: str = "x") -> Tensor:
     """A tensor of the same numbers, without a copy where memory can be shared.
 
     Raises:
@@ -77,18 +170,19 @@ def check_finite(x: Tensor, name: str = "x") -> None:
     """Refuse values that are not finite.
 
     Raises:
-        ValueError: naming row and column of the first one.
+        ValueError: naming the place of the first one: row and column, or what the shape has.
     """
     finite = x.isfinite()
     if finite.all():
         return
     wrong = (~finite).nonzero()
-    place = ", column ".join(str(int(i)) for i in wrong[0])
+    axes = _AXES.get(x.dim(), ("row", "column"))
+    place = ", ".join(f"{axis} {int(i)}" for axis, i in zip(axes, wrong[0], strict=True))
     value = x[tuple(wrong[0])].item()
     verb = "value" if len(wrong) == 1 else "values"
     is_ = "is" if len(wrong) == 1 else "are"
     raise ValueError(
-        f"{name} is {value} at row {place} ({len(wrong)} {verb} of {x.numel()} {is_} not finite); "
+        f"{name} is {value} at {place} ({len(wrong)} {verb} of {x.numel()} {is_} not finite); "
         "remove such rows, or mask the values as missing where the model allows it."
     )
 

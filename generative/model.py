@@ -105,7 +105,7 @@ class GenerativeModel(Stateful):
             ArchiveError: if the file is missing or damaged, or holds another model or version.
         """
         metadata, state = cls._read(path)
-        return cls._restore(path, cls.from_settings, metadata["settings"], state).to(device)
+        return cls._restore(path, cls.from_settings, metadata["settings"], state).to(device).eval()
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:

@@ -110,7 +110,7 @@ class DropConstant(Transform):
 
     def inverse(self, y: Tensor) -> Tensor:
         """All dimensions."""
-        x = self.values.to(y).repeat(len(y), 1)
+        x = self.values.to(y).expand(len(y), *self.values.shape).clone()
         x[:, self.live] = y
         return x
 

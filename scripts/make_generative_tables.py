@@ -74,11 +74,44 @@ def density_table(record: Record) -> str:
     return "\n".join(lines)
 
 
+def mnist_table(records: list[Record]) -> str:
+    """Bounds of VAEs on MNIST, one row a run."""
+    first = records[0]
+    lines = [
+        "Dynamically binarised MNIST, test images binarised once; nets of "
+        f"{' and '.join(map(str, first['settings']['network']['settings']['hidden']))} units; nats "
+        "an image, of all test images, after the last epoch. The bound is importance-weighted. "
+        f"SHA-256 of the file: {first['mnist_sha256'][:12]}….\n",
+        "| model | latent | seed | epochs | −ELBO | −bound (draws) | active | s an epoch | plain "
+        "loop | raw figures |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    names = {"vae": "VAE", "iaf": "VAE, autoregressive posterior", "svae": "hyperspherical VAE"}
+    for record in sorted(records, key=lambda each: (each["model"], each["seed"]), reverse=True):
+        result, latent = record["results"], record["settings"]["latent"]["settings"]
+        median = (record["speed"] or {}).get("median")
+        seconds = [f"{median[name]:.1f}" for name in ("ours", "plain")] if median else ["–", "–"]
+        sphere = record["model"] == "svae"
+        lines.append(
+            f"| {names[record['model']]} | {latent['width'] - sphere} | {record['seed']} | "
+            f"{record['epochs']} | {result['negative_elbo']:.2f} | "
+            f"{result['negative_bound']:.2f} ({result['draws']}) | {result['active']} | "
+            f"{seconds[0]} | {seconds[1]} | [file]({record['file']}) |"
+        )
+    return "\n".join(lines)
+
+
 TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "gmm-speed": ("Speed of EM", speed_table),
     "cluster-counts": ("Number of clusters", counts_table),
     "demonstration-density": ("Density of demonstrations", density_table),
 }
+
+
+JOINT: dict[str, tuple[str, Callable[[list[Record]], str]]] = {
+    "mnist-vae": ("MNIST by variational autoencoders", mnist_table),
+}
+"""Tables of all records of a kind."""
 
 
 def render() -> str:
@@ -91,6 +124,11 @@ def render() -> str:
         for record in (each for each in records if each["kind"] == kind):
             source = f"[Raw figures]({record['file']}), by `{record['command']}`."
             parts += [f"## {title}\n", table(record), "", source, ""]
+    for kind, (title, joint) in JOINT.items():
+        if own := [each for each in records if each["kind"] == kind]:
+            commands = sorted({each["command"] for each in own})
+            parts += [f"## {title}\n", joint(own), "", "By", ""]
+            parts += [f"- `{command}`" for command in commands] + [""]
     return "\n".join(parts)
 
 

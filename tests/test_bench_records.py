@@ -68,8 +68,9 @@ def test_the_older_schema_is_read_as_this_one(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     added = ("schema", "run", "reference", "asked_steps", "diverged", "scores", "steps_per_second")
     old = {name: value for name, value in score().to_json().items() if name not in added}
-    path.write_text(json.dumps(old))
-    assert scores_in(path) == [score(run="", scores=[])]
+    path.write_text(json.dumps(old | {"expert_resets": 0.5}))
+    settings = {"expert_resets": 0.5}
+    assert scores_in(path) == [score(run="", scores=[], settings=settings)]
 
 
 WRONG = {
@@ -107,6 +108,8 @@ def test_commands_name_no_folders() -> None:
     words = ["/somewhere/gail", "train", "--demonstrations", "/data/ant.npz", "--out", "/x/y"]
     assert command(words) == "gail train --demonstrations ant.npz"
     assert command(["/site/gail/__main__.py", "doctor"]) == "gail doctor"
+    words = ["speed.py", "--file", "../x/a.npz", "--env", "toy/PointMass-v0"]
+    assert command(words) == "python scripts/speed.py --file a.npz --env toy/PointMass-v0"
 
 
 def test_every_script_writes_the_same_head(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,11 @@ import pytest
 import torch
 from experts import point_mass_demonstrations
 
+import envs
 import gail
 from envs.toy import ID
 from gail import GAIL, CheckpointError, TorchPPO, checkpoint
+from gail.demonstrations import Demonstrations, Episode
 from gail.presets import CloningSettings, PPOSettings, Settings
 
 SMALL = PPOSettings(num_envs=4, n_steps=16, batch_size=32, n_epochs=1, net_arch=(16,))
@@ -61,6 +63,24 @@ def test_a_restored_run_continues_bit_for_bit(tmp_path: Path) -> None:
     assert same_weights(whole, resumed)
     ours, theirs = whole.training_state(), resumed.training_state()
     assert all(torch.equal(ours[s][n], theirs[s][n]) for s in ours for n in ours[s])
+
+
+def test_so_does_one_that_starts_in_the_experts_states(tmp_path: Path) -> None:
+    env = envs.make("Hopper-v5", 1, device="cpu")
+    rest = torch.zeros(1, 3)
+    seen = torch.cat([env.reset(), *(env.step(rest).obs for _ in range(10))]).numpy()
+    still = Episode(seen, np.zeros((10, 3), np.float32))
+    settings = replace(SETTINGS, ppo=replace(SMALL, n_steps=64), expert_resets=0.5)
+
+    def build() -> GAIL:
+        expert = Demonstrations.from_episodes([still], env_id="Hopper-v5")
+        return GAIL("MlpPolicy", "Hopper-v5", expert, settings, device="cpu")
+
+    whole = build().learn(6 * 256)
+    build().learn(2 * 256).save_checkpoint(tmp_path / "c.zip")
+    resumed = build().restore(tmp_path / "c.zip").learn(4 * 256, reset_num_timesteps=False)
+    assert whole.rollout_buffer.dones.any(), "episodes end after the checkpoint"
+    assert same_weights(whole, resumed)
 
 
 def test_an_engine_without_state_continues_with_new_episodes(tmp_path: Path) -> None:

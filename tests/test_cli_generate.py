@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import numpy as np
 import pytest
 
 from gail.cli import main
-from generative import GaussianMixture, VariationalMixture
+from gail.cli.generate_families import FAMILIES
+from generative import GaussianMixture, VariationalMixture, trainer
+from generative.autoencoder import Autoencoder
+from generative.vae import VAE
 
 RNG = np.random.default_rng(0)
-SMALL = ("--components", "3", "--samples", "9")
+MIXTURE = ("--samples", 9, "--components", 3)
+NET = ("--samples", 9, "--model", "vae", "--epochs", 2, "--latent", 2, "--hidden", 8)
 
 
-def generate(*arguments: object) -> int:
-    return main(["generate", *SMALL, *map(str, arguments)])
+def generate(*arguments: object, small: tuple[object, ...] = MIXTURE) -> int:
+    return main(["generate", *map(str, (*small, *arguments))])
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def test_digits_end_in_a_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         *("model.zip", "result.json", "samples.npz", "samples.png"),
     ]
     assert GaussianMixture.load(out / "model.zip").components == 3
-    assert np.load(out / "samples.npz")["samples"].shape == (9, 64)
+    assert np.load(out / "samples.npz")["samples"].shape == (9, 1, 8, 8)
     assert imageio.imread(out / "samples.png").shape[:2] == (300, 300)
     result = json.loads((out / "result.json").read_text())
     assert result["held_out_rows"] == 179
@@ -50,6 +55,7 @@ def test_vectors_end_in_a_pair_plot(rows: Path, tmp_path: Path) -> None:
     assert generate("--data", rows, "--out", out, *flags) == 0
     assert VariationalMixture.load(out / "model.zip").alive <= 3
     assert imageio.imread(out / "samples.png").shape[0] > 300
+    assert np.load(out / "samples.npz")["samples"].shape == (9, 3)
     assert json.loads((out / "result.json").read_text())["held_out_log_prob"] is None
 
 
@@ -61,6 +67,122 @@ def test_the_same_seed_gives_the_same_samples(rows: Path, tmp_path: Path) -> Non
     assert (drawn[0] == drawn[1]).all()
 
 
+def test_sequences_are_cut_into_windows_and_end_in_curves(tmp_path: Path) -> None:
+    walks = RNG.normal(size=(30, 9, 2)).cumsum(1)
+    lengths = np.tile([9, 8, 4], 10)
+    np.savez(tmp_path / "walks.npz", walks=walks, lengths=lengths)
+    for window, rows, steps in (((), 50, 4), (("--window", 2), 100, 2)):
+        out = tmp_path / str(steps)
+        flags = ("--data", tmp_path / "walks.npz", "--held-out", 0, *window)
+        assert generate("--out", out, *flags) == 0
+        assert np.load(out / "samples.npz")["samples"].shape == (9, steps, 2)
+        assert json.loads((out / "result.json").read_text())["rows"] == rows
+        assert imageio.imread(out / "samples.png").shape[1] == 700
+
+
+def test_bytes_and_colours_are_images(tmp_path: Path) -> None:
+    grey = RNG.integers(0, 256, (40, 6, 5), dtype=np.uint8)
+    colour = RNG.integers(0, 256, (40, 3, 6, 5), dtype=np.uint8)
+    for name, images in (("grey", grey), ("colour", colour)):
+        np.save(tmp_path / f"{name}.npy", images)
+        out = tmp_path / name
+        assert generate("--data", tmp_path / f"{name}.npy", "--out", out) == 0
+        shape = images.reshape(40, -1, 6, 5).shape[1:]
+        assert np.load(out / "samples.npz")["samples"].shape == (9, *shape)
+        assert imageio.imread(out / "samples.png").shape[:2] == (300, 300)
+
+
+@pytest.mark.parametrize(
+    ("flags", "model"),
+    [
+        (("--network", "convolutional"), VAE),
+        (("--likelihood", "gaussian"), VAE),
+        (("--posterior", "sphere", "--warm-up", 1), VAE),
+        (("--posterior", "autoregressive"), VAE),
+        (("--model", "ae", "--masked", 0.2), Autoencoder),
+    ],
+)
+def test_nets_end_like_mixtures(
+    flags: tuple[object, ...],
+    model: type[VAE | Autoencoder],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert generate("--out", out, *flags, small=NET) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("checkpoint.zip", "model.zip", "result.json", "samples.npz", "samples.png"),
+    ]
+    assert model.load(out / "model.zip").epochs_trained == 2
+    samples = np.load(out / "samples.npz")["samples"]
+    assert samples.shape == (9, 1, 8, 8)
+    assert np.isfinite(samples).all()
+    result = json.loads((out / "result.json").read_text())
+    assert result["epochs"] == 2
+    assert model is Autoencoder or result["held_out_elbo"] < 0
+    told = capsys.readouterr()
+    assert "parameters" in told.out
+    assert "100%" in told.err
+
+
+def test_nets_take_vectors_and_sequences(rows: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "walks.npy", RNG.normal(size=(40, 5, 2)))
+    assert generate("--data", rows, "--out", tmp_path / "a", "--tensorboard", small=NET) == 0
+    assert any((tmp_path / "a" / "tensorboard").iterdir())
+    walks = tmp_path / "walks.npy"
+    assert generate("--data", walks, "--out", tmp_path / "b", "--patience", 1, small=NET) == 0
+    assert np.load(tmp_path / "b" / "samples.npz")["samples"].shape == (9, 5, 2)
+
+
+def test_a_training_that_was_cut_off_is_resumed_exactly(
+    rows: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    flags = ("--data", rows, "--batch-size", 16)
+    assert generate(*flags, "--out", whole, small=NET) == 0
+    original = trainer.Trainer.take_step
+
+    def take_step(self: trainer.Trainer) -> None:
+        if self.step == 6:
+            raise KeyboardInterrupt
+        original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "take_step", take_step)
+        assert generate(*flags, "--out", cut, small=NET) == 130
+    assert "go on with --resume" in capsys.readouterr().err
+    assert generate(*flags, "--out", cut, small=NET) == 2
+    assert "holds a training; go on with --resume" in capsys.readouterr().err
+    other = ("--batch-size", 8)
+    assert generate(*flags, *other, "--out", cut, "--resume", small=NET) == 2
+    assert "another training setting (batch_size 16; here" in capsys.readouterr().err
+    assert generate(*flags, "--out", cut, "--resume", small=NET) == 0
+    first, second = (np.load(out / "samples.npz")["samples"] for out in (whole, cut))
+    assert (first == second).all()
+    assert generate(*flags, "--out", tmp_path / "new", "--resume", small=NET) == 2
+    assert "leave out --resume" in capsys.readouterr().err
+
+
+def test_a_training_that_diverges_is_told(rows: Path, tmp_path: Path) -> None:
+    flags = ("--data", rows, "--out", tmp_path / "out", "--learning-rate", 1e30)
+    assert generate(*flags, small=NET) == 1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_model_shows_its_flags(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", "--model", name, "--help"])
+    assert stop.value.code == 0
+    told = capsys.readouterr().out
+    for each in fields(FAMILIES[name]):
+        assert f"--{each.name.replace('_', '-')}" in told
+    assert str(FAMILIES[name].__doc__).split()[0].rstrip(".") in told
+
+
 @pytest.mark.parametrize(
     ("arrays", "flags", "says"),
     [
@@ -70,8 +192,14 @@ def test_the_same_seed_gives_the_same_samples(rows: Path, tmp_path: Path) -> Non
         ({"a": np.array([[1.0, np.nan], [0.0, 1.0]])}, (), "x is nan at row"),
         ({"a": RNG.normal(size=(9, 2))}, ("--held-out", 1), "--held-out is 1"),
         ({"a": RNG.normal(size=(9, 2))}, ("--samples", 0), "--samples is 0"),
+        ({"a": RNG.normal(size=(9, 2))}, ("--device", "tpu"), "--device is tpu"),
         ({"a": RNG.normal(size=(2, 2))}, ("--held-out", 0), "2 rows were given for 3 components"),
         ({"a": np.ones((9, 2))}, (), "None of the 2 columns varies"),
+        ({"a": np.ones((9, 2))}, ("--kind", "images"), "expected (N, C, H, W) or (N, H, W)"),
+        ({"a": np.ones((9, 2))}, ("--window", 3), "--window cuts sequences"),
+        ({"a": np.ones((9, 4, 2))}, ("--window", 5), "--window is 5; expected 1 to 4"),
+        ({"a": np.ones((9, 4, 2)), "lengths": np.full(9, 5)}, (), "whole numbers from 1 to 4"),
+        ({"a": np.ones((9, 2))}, ("--model", "gnn"), "--model is gnn; expected one of gmm"),
     ],
 )
 def test_wrong_input_is_one_sentence(

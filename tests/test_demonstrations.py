@@ -193,8 +193,10 @@ def test_fitting_demonstrations_pass() -> None:
     ("demos", "env_id", "observations", "actions", "sentence"),
     [
         (wide(27, 8), "Ant-v5", 105, box(8), "27 wide as in Ant-v4 .* Ant-v5 has 105; record"),
-        (wide(111, 8), "Ant-v5", 105, box(8), "111 wide as in Ant-v2 or Ant-v3"),
+        (wide(111, 8), "Ant-v5", 105, box(8), "111 wide as in Ant-v4 with contact"),
         (wide(376, 17), "Humanoid-v5", 348, box(17, 0.4), "376 wide as in Humanoid-v4"),
+        (wide(376, 17), "Humanoid-v5", 348, box(17, 0.4), "minari download mujoco/humanoid/exp"),
+        (wide(376, 17, "Humanoid-v4"), "Humanoid-v5", 376, box(17), "with --env Humanoid-v4"),
         (wide(11, 8), "Ant-v5", 105, box(8), "field observations is 11 wide, but Ant-v5 has 105"),
         (wide(105, 6), "Ant-v5", 105, box(8), "field actions is 6 wide, but Ant-v5 has 8"),
         (wide(8, 105), "Ant-v5", 105, box(8), "look exchanged: .*swap the two arrays"),
@@ -236,6 +238,22 @@ def test_actions_scaled_to_one_are_recognised() -> None:
         check(acting(0.9, -1), "Toy-v0", 3, box(1, 0.4))
     with pytest.raises(DemonstrationError, match=r"multiply them by 0.5 and add the box's middle"):
         check(acting(0.9, -1), "Toy-v0", 3, Box(0, 1, (1,)))
+
+
+@pytest.mark.parametrize(("reach", "factor"), [(1.0, "0.4"), (2.0, "0.2"), (40.0, "0.01")])
+def test_actions_of_another_scale_are_refused_with_the_factor(reach: float, factor: str) -> None:
+    """An expert uses its box to the ends, and what was clipped there tells where they are."""
+    half = 0.4
+    played = np.clip(np.random.default_rng(0).normal(0, half, 200), -half, half)
+    check(acting(*played), "Humanoid-v5", 3, box(1, half))
+    with pytest.raises(DemonstrationError, match=rf"multiply them by {factor}\.$"):
+        check(acting(*(played / half * reach)), "Humanoid-v5", 3, box(1, half))
+
+
+def test_raw_outputs_are_no_other_scale() -> None:
+    raw = np.random.default_rng(0).normal(0, 1, 200)
+    with pytest.raises(DemonstrationError, match="raw outputs"):
+        check(acting(*raw), "Humanoid-v5", 3, box(1, 0.4))
 
 
 def test_uneven_boxes_are_shown_whole() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from envs.native import NativeEnv
 from envs.specs import TASKS, Physics, Task, between, numpy_sum
 
 BODIES, NQ, NV, A = 14, 24, 23, 17
@@ -53,6 +54,22 @@ def test_functions_never_wait_for_the_device(task: Task) -> None:
     velocity, healthy = task.position(state), task.healthy(state)
     for x in (task.observe(state), task.reward(state, action, velocity, healthy), healthy):
         assert x.device.type == "meta"
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_layout_is_the_observations(task: Task) -> None:
+    env = NativeEnv(task, num_envs=2, threads=1)
+    obs = env.reset()
+    for _ in range(5):
+        obs = env.step(torch.full((2, *env.action_space.shape), 0.1)).obs
+    for name, part in task.parts().items():
+        field = getattr(env._physics, name).flatten(1).float()
+        shown = obs[:, part]
+        expected = field[:, -shown.shape[1] :]
+        if name == "cfrc_ext" and task.id == "Ant-v5":
+            expected = expected.clamp(-1, 1)
+        assert torch.equal(shown, expected), name
+    assert part.stop == obs.shape[1]
 
 
 @pytest.mark.parametrize("id", ["Ant-v5", "Humanoid-v5", "Hopper-v5", "Walker2d-v5"])

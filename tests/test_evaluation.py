@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -124,6 +125,23 @@ def test_distance_and_physics_are_told_where_there_are_any() -> None:
     assert score.forward_distance is not None
     assert abs(score.forward_distance) < 5.0
     assert physics_version("Hopper-v5") == score.versions["mujoco"]
+
+
+def test_speed_is_distance_over_simulated_time() -> None:
+    policy = RandomPolicy(make("Hopper-v5").action_space)
+    score = evaluate(policy, "Hopper-v5", episodes=3)
+    assert score.seconds == pytest.approx([0.008 * length for length in score.lengths])
+    assert score.mean_speed == pytest.approx(sum(score.distances) / sum(score.seconds))
+    assert score.to_json()["mean_speed"] == score.mean_speed
+    unknown = evaluate(Expert(), toy.ID, episodes=1)
+    assert unknown.mean_speed is None
+
+
+def test_scores_written_before_speed_was_known_still_load() -> None:
+    content = Evaluation("Toy-v0", [1.0], [5], [False], 0.0, distances=[2.0]).to_json()
+    names = {field.name for field in dataclasses.fields(Evaluation)} - {"seconds"}
+    old = Evaluation(**{name: content[name] for name in names})
+    assert (old.forward_distance, old.mean_speed) == (2.0, None)
 
 
 def test_actions_that_are_not_finite_stop_the_evaluation() -> None:

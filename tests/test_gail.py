@@ -192,6 +192,17 @@ def test_every_kth_step_is_what_the_discriminator_gets() -> None:
     assert len(model.expert.obs) == 3 * 32 // 8
 
 
+def test_training_starts_in_the_experts_states_on_demand() -> None:
+    demonstrations = Demonstrations.shipped("Ant-v5", trajectories=1)
+    ppo = PPOSettings(num_envs=4, n_steps=8, batch_size=16)
+    settings = Settings(ppo=ppo, cloning=CloningSettings(steps=1), expert_resets=1.0)
+    model = GAIL("MlpPolicy", "Ant-v5", demonstrations, settings, device="cpu").learn(32)
+    starts = model.rollout_buffer.observations[0]
+    assert (starts[:, None] == demonstrations.transitions().obs).all(-1).any(1).all()
+    with pytest.raises(ValueError, match="recorded states"):
+        small_gail(point_mass_demonstrations(), replace(QUICK, expert_resets=0.5))
+
+
 def test_demonstrations_of_another_task_are_refused() -> None:
     episode = Episode(np.zeros((4, 27)), np.zeros((3, 8)), None, terminated=False)
     with pytest.raises(DemonstrationError, match="27"):

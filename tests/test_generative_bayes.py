@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from toy_families import Bell
 
-from generative import BayesClassifier, GaussianMixture, Mixture, VariationalMixture
+from generative import BayesClassifier, GaussianMixture, Mixture, Training, VariationalMixture
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -62,4 +63,18 @@ def test_any_family_inside_is_saved(tmp_path: Path) -> None:
     model = BayesClassifier(VariationalMixture(6), 2).fit(x, y, generator=generator())
     model.save(tmp_path / "model")
     loaded = BayesClassifier.load(tmp_path / "model", family=VariationalMixture)
+    assert torch.equal(loaded.log_joint(x), model.log_joint(x))
+
+
+def test_families_that_learn_by_gradients_and_images_fit_inside(tmp_path: Path) -> None:
+    y = torch.arange(300) % 3
+    x = torch.randn(300, 1, 4, 4, generator=generator()) + y[:, None, None, None]
+    family = Bell((1, 4, 4))
+    family.training_defaults = Training(epochs=20, batch_size=10, learning_rate=0.03)
+    model = BayesClassifier(family, 3).fit(x, y, generator=generator())
+    assert (model.predict(x) == y).float().mean() > 0.95
+    assert model.sample_class(2, 500, generator()).mean() > 1.8
+    assert model.sample(5, generator()).shape == (5, 1, 4, 4)
+    model.save(tmp_path / "model")
+    loaded = BayesClassifier.load(tmp_path / "model", family=Bell)
     assert torch.equal(loaded.log_joint(x), model.log_joint(x))

@@ -1,4 +1,8 @@
-"""Laws that hold for every family of generative models. A new family is added by its name."""
+"""Laws that hold for every family of generative models.
+
+A new family is added by its name: to ``NETS`` in net_families.py if it learns by gradients, else to
+``FAMILIES`` here.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from net_families import NETS, blobs, generator
 from torch import Tensor
 
 from generative import (
@@ -17,25 +22,15 @@ from generative import (
     GaussianMixture,
     GenerativeModel,
     Mixture,
+    Moment,
+    NeuralModel,
     Standardise,
+    Training,
     VariationalMixture,
     Whiten,
 )
 
 DTYPE = torch.float64
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def blobs(n: int = 400) -> Tensor:
-    """Three correlated clusters in the plane."""
-    g = generator()
-    means = torch.tensor([[0.0, 0.0], [4.0, 1.0], [-2.0, 5.0]], dtype=DTYPE)
-    noise = torch.randn(n, 2, generator=g, dtype=DTYPE)
-    mix = torch.tensor([[1.0, 0.5], [0.0, 0.6]], dtype=DTYPE)
-    return means[torch.arange(n) % 3] + noise @ mix
 
 
 def classifier() -> BayesClassifier:
@@ -62,6 +57,7 @@ FAMILIES: dict[str, Callable[[], GenerativeModel]] = {
         GaussianMixture(2), 3, preprocessing=Chain(DropConstant(), Whiten())
     ),
     "given": given_parameters,
+    **{name: net.make for name, net in NETS.items()},
 }
 DENSITIES = [name for name, make in FAMILIES.items() if isinstance(make(), DensityModel)]
 MIXTURES = [name for name, make in FAMILIES.items() if isinstance(make(), Mixture)]
@@ -70,6 +66,8 @@ MIXTURES = [name for name, make in FAMILIES.items() if isinstance(make(), Mixtur
 def fitted(name: str, x: Tensor | None = None) -> GenerativeModel:
     model = FAMILIES[name]()
     x = blobs() if x is None else x
+    if isinstance(model, NeuralModel):
+        return model.fit(NETS[name].x, training=Training(epochs=2), generator=generator())
     if isinstance(model, BayesClassifier):
         return model.fit(x, torch.arange(len(x)) % 3, generator=generator())
     return model if model.fitted else model.fit(x, generator=generator())
@@ -91,7 +89,7 @@ def fitted_mixture(name: str) -> Mixture:
 def test_samples_are_a_function_of_the_generator(name: str) -> None:
     model = fitted(name)
     first, second = model.sample(7, generator(1)), model.sample(7, generator(1))
-    assert first.shape == (7, 2)
+    assert first.shape == (7, *(NETS[name].x.shape[1:] if name in NETS else (2,)))
     assert first.isfinite().all()
     assert torch.equal(first, second)
     assert not torch.equal(first, model.sample(7, generator(2)))
@@ -145,6 +143,33 @@ def test_permuting_the_batch_permutes_the_result(name: str) -> None:
     order = torch.randperm(len(x), generator=generator())
     assert torch.allclose(model.log_prob(x[order]), model.log_prob(x)[order], atol=1e-12)
     assert torch.allclose(model.log_prob(x[:1]), model.log_prob(x)[:1], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_permuting_the_batch_permutes_what_is_told_of_rows(name: str) -> None:
+    model, net = fitted(name), NETS[name]
+    order = torch.randperm(len(net.x), generator=generator())
+    whole = net.result(model, net.x)
+    assert len(whole) == len(net.x)
+    assert torch.allclose(net.result(model, net.x[order]), whole[order], atol=1e-5)
+    assert torch.allclose(net.result(model, net.x[:1]), whole[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    model = fitted(name)
+    assert isinstance(model, NeuralModel)
+    batch, _ = model.preprocessed(model.as_batch(NETS[name].x), generator())
+    players = model.players()
+    owned = [each for parameters in players.values() for each in parameters]
+    assert {id(each) for each in owned} == {id(each) for each in model.parameters()}
+    assert len(owned) == len({id(each) for each in owned})
+    for player, parameters in players.items():
+        model.loss(batch, Moment(0, 9, 1, 10), generator(), player)["loss"].backward()
+        for each in parameters:
+            assert each.grad is not None
+            assert each.grad.isfinite().all()
+            assert each.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", DENSITIES)

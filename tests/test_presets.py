@@ -44,10 +44,15 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "net_arch": [(64, 0), (-1,), 64, "64"],
         "activation": ["gelu", None],
         "log_std_init": [NAN, INFINITE],
+        "critic_learning_rate": [0.0, -1.0, NAN],
+        "kl_final": [0.0, 1.5, NAN],
+        "critic_rollouts": [-1, 0.5],
     },
     "discriminator": {
         "reward": ["logit"],
         "inputs": ["a", "sass"],
+        "exclude": ["qpos", (1,)],
+        "clip": [0.0, -1.0, INFINITE],
         "hidden": [(0,)],
         "loss": ["mse"],
         "learning_rate": [0.0],
@@ -66,6 +71,8 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "learning_rate": [0.0],
         "batch_size": [0],
         "statistics_rows": [-1],
+        "weight": [-1.0, NAN],
+        "fade": [0.0, 1.1, NAN],
     },
 }
 CASES = [
@@ -83,6 +90,12 @@ def test_a_setting_out_of_range_is_named_with_its_flag(group: str, name: str, va
     told = str(refused.value)
     assert told.startswith(f"{group}.{name} is {value!r}; give ")
     assert f"--{group}.{name}".replace("_", "-") in told
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.1, NAN])
+def test_the_probability_of_expert_resets_is_one(probability: float) -> None:
+    with pytest.raises(GailError, match=r"expert_resets is .*\(--expert-resets\)"):
+        Settings(expert_resets=probability)
 
 
 @pytest.mark.parametrize("group", GROUPS)

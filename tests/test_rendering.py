@@ -99,7 +99,9 @@ def test_pictures_of_any_shape_become_squares() -> None:
         assert movies.fit(np.full(shape, 200, np.uint8), 48).shape == (48, 48, 3)
 
 
-@pytest.mark.parametrize(("env_id", "clip"), [("Hopper-v5", 10.0), ("Ant-v5", np.inf)])
+@pytest.mark.parametrize(
+    ("env_id", "clip"), [("Hopper-v5", 10.0), ("Ant-v5", np.inf), ("Humanoid-v5", np.inf)]
+)
 def test_recorded_poses_are_those_simulated(env_id: str, clip: float) -> None:
     env = make(env_id)
     bare = env.unwrapped
@@ -129,10 +131,13 @@ def sentence_of(action: Callable[[], object]) -> str | None:
     return None
 
 
-def test_a_mujoco_task_is_drawn_or_a_sentence_says_what_to_install(tmp_path: Path) -> None:
-    path, expert, policy = tmp_path / "a.gif", recorded("Hopper-v5"), random_policy("Hopper-v5")
+@pytest.mark.parametrize("env_id", ["Hopper-v5", "Humanoid-v5"])
+def test_a_mujoco_task_is_drawn_or_a_sentence_says_what_to_install(
+    env_id: str, tmp_path: Path
+) -> None:
+    path, expert, policy = tmp_path / "a.gif", recorded(env_id), random_policy(env_id)
     film = Film(size=64, steps=12, every=2)
-    sentence = sentence_of(lambda: record(policy, "Hopper-v5", path, beside=expert, film=film))
+    sentence = sentence_of(lambda: record(policy, env_id, path, beside=expert, film=film))
     if sentence is not None:
         assert "apt-get install" in sentence
         assert "\n" not in sentence

@@ -66,7 +66,7 @@ def command(words: Sequence[str]) -> str:
     if "--out" in rest:
         at = rest.index("--out")
         del rest[at : at + 2]
-    return " ".join([*program, *(Path(w).name if Path(w).is_absolute() else w for w in rest)])
+    return " ".join([*program, *(Path(w).name if w[:1] in ("/", ".") else w for w in rest)])
 
 
 def write(path: Path, record: dict[str, Any]) -> None:

@@ -161,8 +161,13 @@ DERIVED = {*SUMMARY, "schema", "kind", "episodes"}
 
 def _upgraded(record: dict[str, Any]) -> dict[str, Any]:
     """A score of schema 1 in schema 2."""
+    record = dict(record)
+    settings = dict(record.get("settings", {}))
+    if "expert_resets" in record:  # stood beside the other settings
+        settings["expert_resets"] = record.pop("expert_resets")
     steps, demonstrations = record.get("steps", 0), record.get("demonstrations")
-    return record | {"schema": SCHEMA, "asked_steps": steps, "reference": demonstrations}
+    changed = {"asked_steps": steps, "reference": demonstrations, "settings": settings}
+    return record | changed | {"schema": SCHEMA}
 
 
 def scores_in(path: Path) -> list[Score]:

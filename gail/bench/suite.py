@@ -32,6 +32,7 @@ class About(NamedTuple):
     package: str | None = None  # a module that has to be installed beside this project
 
 
+_IMITATION = "imitation.algorithms.adversarial.gail"
 METHODS: dict[Method, About] = {
     "gail": About("GAIL", imitates=True, steps=True),
     "bc": About("behavioural cloning", imitates=True, steps=False),

@@ -105,6 +105,7 @@ def parse(words: Sequence[str]) -> Any:
     0.02
     """
     train = Train.defaults(words) if words[:1] == ["train"] else Train()
+    generate = Generate.defaults(words if words[:1] == ["generate"] else [""])
     kinds: Any = (
         Annotated[Train, subcommand("train", default=train)]
         | Annotated[Evaluate, subcommand("evaluate")]
@@ -113,7 +114,7 @@ def parse(words: Sequence[str]) -> Any:
         | Annotated[Data, subcommand("data")]
         | Annotated[Bench, subcommand("bench")]
         | Annotated[Report, subcommand("report")]
-        | Annotated[Generate, subcommand("generate")]
+        | Annotated[Generate, subcommand("generate", default=generate)]
         | Annotated[Doctor, subcommand("doctor")]
     )
     told = io.StringIO()

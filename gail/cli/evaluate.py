@@ -86,6 +86,8 @@ def score_table(score: Evaluation) -> Table:
     }
     if score.forward_distance is not None:
         rows["forward distance"] = f"{score.forward_distance:.1f} m"
+    if score.mean_speed is not None:
+        rows["mean speed"] = f"{score.mean_speed:.2f} m/s"
     return table(score.env, rows)
 
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from gail.cli.console import notices, notify, results, table, wrong_input
+import tyro
+from tyro.conf import OmitArgPrefixes
+
+from gail.cli.console import notify, results, table, wrong_input
+from gail.cli.generate_families import FAMILIES, GMM, Family
+from gail.cli.train import option
+from gail.errors import DivergenceError, GailError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator
 
-    from gail.tables import Table
-    from generative import GaussianMixture, Transform, VariationalMixture
+    from gail.tables import Array, Kind, Table
+    from generative import Batch, GenerativeModel
 
-Model = Literal["gmm", "vgmm"]
-Covariance = Literal["full", "tied", "diagonal", "spherical"]
-Preprocessing = Literal["none", "standardise", "whiten"]
+
+MODELS = "; ".join(f"{name}: {kind.__doc__}".rstrip(".") for name, kind in FAMILIES.items()) + "."
 
 
 @dataclass(frozen=True)
@@ -25,26 +31,21 @@ class Generate:
     """Fit a generative model to data, sample from it and draw the samples.
 
     Writes model.zip, samples.npz, samples.png and result.json. The result tells the mean
-    log-density of a row, in nats and in units of the data, for what the model was fitted to and
-    for rows held out.
+    log-density of a row, or a bound on it, in nats and in units of the data, for what the model
+    was fitted to and for rows held out. The flags of a model are shown with --model NAME --help.
     """
 
     out: Path
-    """The folder to write to; files of an earlier run in it are replaced."""
-    model: Model = "gmm"
-    """gmm (Gaussian mixture by EM) or vgmm (variational, finds the number of components)."""
+    """The folder to write to; model, samples and result of an earlier run in it are replaced."""
+    model: Annotated[str, tyro.conf.arg(metavar="NAME", help=MODELS)] = "gmm"
     data: str = "digits"
-    """The word digits, or an .npy or .npz file of rows or images."""
+    """The word digits, or an .npy or .npz file of vectors, images or sequences."""
     key: str | None = None
-    """The array in an .npz file; may be left out where it holds one."""
-    components: int = 32
-    """Of the mixture; for vgmm how many it starts from."""
-    covariance: Covariance = "full"
-    """Kind of the covariances (gmm)."""
-    regularisation: float = 0.1
-    """Added to variances after preprocessing (gmm)."""
-    preprocessing: Preprocessing = "standardise"
-    """Constant dimensions are always dropped; then none, standardise or whiten."""
+    """The array in an .npz file; may be left out where it holds one (beside lengths)."""
+    kind: Literal["auto", "vectors", "images", "sequences"] = "auto"
+    """Auto: (N, D) vectors; (N, C, H, W) and bytes (N, H, W) images; other (N, T, D) sequences."""
+    window: int | None = None
+    """Cut sequences into so many steps; for models of vectors by default those of the shortest."""
     held_out: float = 0.1
     """Share of the rows that the model does not see and is scored on; 0 for none."""
     samples: int = 100
@@ -53,115 +54,140 @@ class Generate:
     """Of the split, the start and the samples."""
     device: str = "cpu"
     """Where everything is computed: cpu or cuda."""
+    family: OmitArgPrefixes[Family] = field(default_factory=GMM)
+    """Flags of the model."""
+
+    @classmethod
+    def defaults(cls, words: Sequence[str]) -> Self:
+        """With the flags of the model that a command line names.
+
+        Raises:
+            GailError: if there is no such model.
+        """
+        name = option(words, "--model") or cls.model
+        if name not in FAMILIES:
+            raise GailError(f"--model is {name}; expected one of {', '.join(FAMILIES)}.")
+        return cls(out=tyro.MISSING, model=name, family=FAMILIES[name]())
 
     def run(self) -> None:
-        """Fit, sample, draw, write."""
+        """Fit, sample, draw, write.
+
+        Raises:
+            GailError: wrong input, before anything is written.
+            DivergenceError: training met non-finite values.
+        """
         import torch
 
-        from gail.tables import load_table
+        import generative
 
         with wrong_input():
             self._check()
-            source = load_table(self.data, self.key)
+            source = self._load()
+            torch.manual_seed(self.seed)  # of the first weights
             generator = torch.Generator(self.device).manual_seed(self.seed)
-            x = torch.as_tensor(source.x).to(self.device)
-            order = torch.randperm(len(x), generator=generator, device=self.device)
-            held = int(self.held_out * len(x))
-            fit_on, rest = x[order[held:]], x[order[:held]]
-            model = self._model()
-            with notices().status("fitting") as status:
-                model.fit(
-                    fit_on,
-                    generator=generator,
-                    report=lambda step, value: status.update(
-                        f"step {step}: {value:.3f} nats a row after preprocessing"
-                    ),
-                )
-        drawn = model.sample(self.samples, generator)
-        scores = score(model, fit_on, rest)
-        self._write(model, source, drawn, scores)
+            fit_on, held_out = self._split(source, generator)
+            model = self.family.build(fit_on.x).to(self.device)
+            try:
+                self.family.fit(model, fit_on, generator, self.out)
+            except generative.DivergenceError as error:
+                raise DivergenceError(str(error)) from error
+        drawn = self.family.sample(model, self.samples, generator).cpu().numpy()
+        scores = {
+            "rows": len(fit_on.x),
+            "held_out_rows": len(held_out.x),
+            **self.family.facts(model),
+            **score(model, fit_on, held_out, generator),
+        }
+        self._write(model, source, drawn.reshape(len(drawn), *source.x.shape[1:]), scores)
         results().print(table(f"{self.model} on {source.name}", shown(scores)))
         notify(f"Wrote {self.out}.")
 
     def _check(self) -> None:
+        import torch
+
+        try:
+            torch.zeros(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:  # builds without CUDA assert
+            raise ValueError(
+                f"--device is {self.device}, which PyTorch does not find here; expected cpu, or "
+                "cuda where there is a GPU."
+            ) from error
         if not 0 <= self.held_out < 1:
             raise ValueError(f"--held-out is {self.held_out}; expected at least 0 and below 1.")
         if self.samples < 1:
             raise ValueError(f"--samples is {self.samples}; expected at least 1.")
 
-    def _model(self) -> GaussianMixture | VariationalMixture:
-        from generative import GaussianMixture, VariationalMixture
+    def _load(self) -> Table:
+        """The data, in windows where those are asked for or needed."""
+        from gail.tables import load_table
 
-        if self.model == "vgmm":
-            return VariationalMixture(self.components, preprocessing=self._transform())
-        return GaussianMixture(
-            self.components,
-            self.covariance,
-            preprocessing=self._transform(),
-            regularisation=self.regularisation,
-        )
+        kind: Kind | None = None if self.kind == "auto" else self.kind
+        source = load_table(self.data, self.key, kind)
+        if source.kind != "sequences":
+            if self.window is not None:
+                raise ValueError(f"--window cuts sequences, and {source.name} holds {source.kind}.")
+            return source
+        needed = self.window is not None or "sequences" not in self.family.takes
+        return source.windows(self.window) if needed else source
 
-    def _transform(self) -> Transform:
-        from generative import Chain, DropConstant, Standardise, Whiten
+    def _split(self, source: Table, generator: Generator) -> tuple[Batch, Batch]:
+        """Rows as the model takes them, to fit it to and to hold out."""
+        import torch
 
-        match self.preprocessing:
-            case "none":
-                return Chain(DropConstant())
-            case "standardise":
-                return Chain(DropConstant(), Standardise())
-            case "whiten":
-                return Chain(DropConstant(), Whiten())
+        from generative import Batch
+
+        given = source if source.kind in self.family.takes else source.flat()
+        lengths = None if given.lengths is None else torch.as_tensor(given.lengths)
+        data = Batch(torch.as_tensor(given.x).to(self.device), None, lengths)
+        order = torch.randperm(len(data.x), generator=generator, device=self.device)
+        held = int(self.held_out * len(data.x))
+        return data.at(order[held:]), data.at(order[:held])
 
     def _write(
-        self,
-        model: GaussianMixture | VariationalMixture,
-        source: Table,
-        drawn: Tensor,
-        scores: dict[str, Any],
+        self, model: GenerativeModel, source: Table, drawn: Array, scores: dict[str, Any]
     ) -> None:
         import numpy as np
 
         from gail import drawing
         from generative.files import replacing_file
 
-        rows = drawn.cpu().numpy()
         model.save(self.out / "model.zip")
         with replacing_file(self.out / "samples.npz") as handle:
-            np.savez(handle, samples=rows)
-        if source.image is not None:
-            limits = float(source.x.min()), float(source.x.max())
-            figure = drawing.image_grid(rows.reshape(-1, *source.image), limits=limits)
-        else:
-            figure = drawing.pair_plot(source.x, rows)
-        drawing.save(figure, self.out / "samples.png")
-        flags = {name: str(v) if isinstance(v, Path) else v for name, v in asdict(self).items()}
+            np.savez(handle, samples=drawn)
+        drawing.save(drawing.samples_of(source, drawn), self.out / "samples.png")
+        flags = {name: value for name, value in asdict(self).items() if name != "family"}
+        flags = {**flags, "out": str(self.out), **asdict(self.family)}
         with replacing_file(self.out / "result.json") as handle:
             handle.write((json.dumps({"flags": flags, **scores}, indent=2) + "\n").encode())
 
 
 def score(
-    model: GaussianMixture | VariationalMixture, fitted_on: Tensor, held_out: Tensor
-) -> dict[str, Any]:
-    """What is told of a fitted mixture."""
-    return {
-        "rows": len(fitted_on),
-        "held_out_rows": len(held_out),
-        "live_dimensions": model.means.shape[1],
-        "components": len(model.weights),
-        "steps": len(model.history),
-        "log_prob": float(model.log_prob(fitted_on).double().mean()),
-        "held_out_log_prob": float(model.log_prob(held_out).double().mean())
-        if len(held_out)
-        else None,
-    }
+    model: GenerativeModel, fit_on: Batch, held_out: Batch, generator: Generator
+) -> dict[str, float | None]:
+    """Mean log-density of the rows, or bound on it, as far as the model has one."""
+    from generative import DensityModel
+
+    def mean(rows: Batch) -> float | None:
+        if not len(rows.x):
+            return None
+        if isinstance(model, DensityModel):
+            return float(model.log_prob(rows.x).double().mean())
+        return float(model.elbo(rows.x, generator=generator).double().mean())  # type: ignore[operator]
+
+    if not isinstance(model, DensityModel) and not hasattr(model, "elbo"):
+        return {}
+    name = "log_prob" if isinstance(model, DensityModel) else "elbo"
+    return {name: mean(fit_on), f"held_out_{name}": mean(held_out)}
 
 
 def shown(scores: dict[str, Any]) -> dict[str, str]:
-    """The scores as people read them."""
-    held_out = scores["held_out_log_prob"]
-    return {
-        "rows": f"{scores['rows']}, {scores['live_dimensions']} dimensions that vary",
-        "components": f"{scores['components']} after {scores['steps']} steps",
-        "log-density": f"{scores['log_prob']:.2f} nats a row",
-        "held out": "none" if held_out is None else f"{held_out:.2f} nats a row",
-    }
+    """The figures as people read them.
+
+    >>> shown({"held_out_rows": 90, "log_prob": -12.345})
+    {'held out rows': '90', 'log prob': '-12.35 nats a row'}
+    """
+    told = {}
+    for name, value in scores.items():
+        text = "none" if value is None else f"{value:.2f} nats a row"
+        told[name.replace("_", " ")] = str(value) if isinstance(value, int) else text
+    return told

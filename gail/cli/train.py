@@ -19,6 +19,7 @@ from gail.presets import (
     from_json,
     preset,
     reward_preset,
+    warm_reward_preset,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Train:
     every: int = 1
     """Keep every k-th step of each episode, from a random offset."""
     method: Method = "gail"
-    """gail, behavioural cloning alone (bc), or PPO on the environment's own reward (ppo)."""
+    """gail, behavioural cloning alone (bc), or PPO on the environment's own reward (ppo).
+
+    With --demonstrations, ppo starts from a clone of them."""
     steps: int = 2_000_000
     """Environment steps of the whole run."""
     seed: int = 0
@@ -67,6 +70,8 @@ class Train:
     """Record rollout.mp4 and rollout.png at the end."""
     score_every: int = 0
     """Also play 10 deterministic episodes every so many steps, into scores.csv; 0 plays none."""
+    expert_resets: float = 0.0
+    """Probability that an episode of training starts in a demonstration's state (gail only)."""
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints."""
     ppo: PPOSettings = field(default_factory=PPOSettings)
@@ -91,12 +96,14 @@ class Train:
             return replace(cls.of_run(Path(resume)), resume=Path(resume))
         env = option(words, "--env") or cls.env
         settings, method = preset(env), option(words, "--method")
+        reward = warm_reward_preset if option(words, "--demonstrations") else reward_preset
         return cls(
             env=env,
             steps=0 if method == "bc" else settings.steps,
-            ppo=reward_preset(env) if method == "ppo" else settings.ppo,
+            ppo=reward(env) if method == "ppo" else settings.ppo,
             discriminator=settings.discriminator,
             cloning=settings.cloning,
+            expert_resets=settings.expert_resets if method in (None, "gail") else 0.0,
         )
 
     @classmethod
@@ -146,6 +153,8 @@ class Train:
                     restored = self._restore(model, expert, run)
             notify(f"Run folder: {run.path}")
             with Keeper(run, self.checkpoint_seconds) as keeper:
+                if self.method == "ppo" and expert is not None and not restored:
+                    training.warm_start(model, expert, self.cloning, self.every)
                 training.learn(model, run, keeper, self.steps, self.score_every, resumed=restored)
                 model.save(run.path / POLICY_FILE)
                 if self.episodes:
@@ -174,10 +183,15 @@ class Train:
                 f"--steps is {self.steps}, but behavioural cloning alone takes no environment "
                 "steps; leave it out and see --cloning.steps."
             )
-        if self.method == "ppo" and (self.demonstrations or self.trajectories):
+        if self.method == "ppo" and self.demonstrations is None and self.trajectories:
             raise GailError(
-                "--method ppo learns from the environment's own reward and takes no "
-                "demonstrations; leave out --demonstrations and --trajectories."
+                "--method ppo learns from the environment's own reward and clones demonstrations "
+                "first only if they are given; add --demonstrations, or leave out --trajectories."
+            )
+        if self.method != "gail" and self.expert_resets:
+            raise GailError(
+                f"--expert-resets is {self.expert_resets}, but only --method gail starts episodes "
+                "in the demonstrations' states; leave it out."
             )
         make(self.env).close()  # scores and videos come from Gymnasium, whatever the engine
 
@@ -193,7 +207,7 @@ class Train:
     def _load_expert(self) -> Demonstrations | None:
         from gail.demonstrations import Demonstrations
 
-        if self.method == "ppo":
+        if self.method == "ppo" and self.demonstrations is None:
             return None
         if self.demonstrations is None:
             return Demonstrations.shipped(self.env, trajectories=self.trajectories)
@@ -207,8 +221,17 @@ class Train:
 
         where: Any = {"seed": self.seed, "device": self.device, "backend": self.backend}
         if self.method == "ppo":
-            return TorchPPO("MlpPolicy", self.env, self.ppo, **where)
-        settings = Settings(ppo=self.ppo, discriminator=self.discriminator, cloning=self.cloning)
+            model = TorchPPO("MlpPolicy", self.env, self.ppo, **where)
+            if expert is not None:
+                expert.check_for(self.env, model.observation_space, model.action_space)
+                expert.transitions(self.every)  # complains of a wrong one
+            return model
+        settings = Settings(
+            ppo=self.ppo,
+            discriminator=self.discriminator,
+            cloning=self.cloning,
+            expert_resets=self.expert_resets,
+        )
         return GAIL("MlpPolicy", self.env, expert, settings, every=self.every, **where)
 
     def _config(self, model: TorchPPO, expert: Demonstrations | None) -> dict[str, Any]:

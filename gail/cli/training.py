@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gail.demonstrations import Demonstrations
     from gail.ppo import TorchPPO
+    from gail.presets import CloningSettings
     from gail.runs import Keeper, RunFolder
 
 
@@ -58,6 +59,29 @@ def learn(
             keeper.signal,
             f"saved at {keeper.saved_step:,} steps; continue with: gail train --resume {run.path}",
         )
+
+
+def warm_start(
+    model: TorchPPO, expert: Demonstrations, settings: CloningSettings, every: int
+) -> None:
+    """Clone the expert into a policy that will learn from the environment's own reward.
+
+    Args:
+        model: untrained.
+        expert: checked for the task before.
+        settings: of the cloning.
+        every: keep every k-th step of each trajectory.
+
+    Raises:
+        DivergenceError: cloning met non-finite values.
+    """
+    from gail.cloning import clone, start_statistics
+    from gail.transitions import Transitions
+
+    columns = expert.transitions(every=every, seed=int(model.seed or 0))
+    rows = Transitions(*(column.to(model.device) for column in columns))
+    start_statistics(model.policy, rows, settings)
+    clone(model.policy, rows, settings, model.generator)
 
 
 def score(model: TorchPPO, run: RunFolder, episodes: int, expert: Demonstrations | None) -> None:

@@ -1,0 +1,181 @@
+"""What all autoencoders share: two nets, a likelihood, and data on their way in and out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent
+
+from generative.batches import Batch
+from generative.bounds import chunks
+from generative.chain import describe
+from generative.coders import Convolutional, Dense, Network
+from generative.data import Data, as_tensor, check_mask
+from generative.described import describe_part, part_from
+from generative.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from generative.neural import NeuralModel
+from generative.transform import Transform
+
+CELLS = 1 << 22  # numbers that a decoder gives at once when much is evaluated
+
+
+class EncoderDecoder(NeuralModel):
+    """Base class of autoencoders.
+
+    A subclass builds ``encoder`` and ``decoder`` with :meth:`build` and adds its own arguments to
+    :meth:`settings`.
+
+    Attributes:
+        shape: of one row, (D,) or (C, H, W).
+        likelihood: p(x | z), of data after preprocessing.
+        network: what made the nets.
+        context: C, the width of what the model is conditioned on; 0 for nothing.
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        likelihood: Likelihood,
+        network: Network,
+        context: int,
+        preprocessing: Transform | None,
+    ) -> None:
+        super().__init__(preprocessing)
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if len(self.shape) not in (1, 3) or min(self.shape) < 1 or context < 0:
+            raise ValueError(
+                f"{type(self).__name__} was given shape={self.shape} and context={context}; "
+                "expected a width D or (C, H, W), each 1 or more, and a context of 0 or more."
+            )
+        self.likelihood, self.network, self.context = likelihood, network, context
+
+    def build(self, width: int) -> None:
+        """Make encoder and decoder for codes (B, width)."""
+        self.encoder = self.network.encoder(self.shape, self.context)
+        self.decoder = self.network.decoder(
+            width, self.context, self.shape, self.likelihood.outputs
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON."""
+        return {
+            "shape": list(self.shape),
+            "likelihood": describe_part(self.likelihood),
+            "network": describe_part(self.network),
+            "context": self.context,
+            "preprocessing": describe(self.preprocessing),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """An unfitted model from what :meth:`settings` returned."""
+        parts = {
+            "likelihood": part_from(settings["likelihood"], (Bernoulli, Gaussian, Categorical)),
+            "network": part_from(settings["network"], (Dense, Convolutional)),
+        }
+        return super().from_settings({**settings, **parts})
+
+    def check(self, batch: Batch) -> None:
+        """Refuse rows of another shape, values without a likelihood, a context that does not fit.
+
+        Raises:
+            ValueError: in one sentence.
+        """
+        name = type(self).__name__
+        if tuple(batch.x.shape[1:]) != self.shape:
+            raise ValueError(
+                f"Rows have the shape {tuple(batch.x.shape[1:])} after preprocessing and this "
+                f"{name} was made for {self.shape}; reshape the data, or make it for their shape."
+            )
+        self.check_context(batch.context, len(batch.x))
+        self.likelihood.check(batch.x)
+
+    def check_context(self, context: Tensor | None, rows: int) -> None:
+        """Refuse a context that the model was not made for.
+
+        Raises:
+            ValueError: if its width or the number of its rows is wrong.
+        """
+        expected = (rows, self.context) if self.context else None
+        given = None if context is None else tuple(context.shape)
+        if given != expected:
+            raise ValueError(
+                f"The context has the shape {given}; this {type(self).__name__} was made for "
+                f"{expected} (context={self.context})."
+            )
+
+    def decode(self, z: Data, context: Data | None = None) -> Distribution:
+        """p(x | z) of data after preprocessing: batch shape (B,), event shape the rows'.
+
+        Args:
+            z: codes (B, Z).
+            context: (B, C), if the model is conditional.
+        """
+        self.check_fitted()
+        codes = torch.as_tensor(z).to(self.device, self.dtype)
+        numbers = self.outputs(codes[None], self.context_rows(context, len(codes)))[0]
+        each = self.likelihood.distribution(numbers)
+        return Independent(each, len(self.shape), validate_args=False)
+
+    def outputs(self, z: Tensor, context: Tensor | None) -> Tensor:
+        """What the decoder gives (n, B, *shape, outputs) for n codes (n, B, Z) of each row."""
+        n, rows, _ = z.shape
+        if context is not None:
+            context = context.expand(n, *context.shape).flatten(0, 1)
+        numbers: Tensor = self.decoder(z.flatten(0, 1), context)
+        return numbers.reshape(n, rows, *numbers.shape[1:])
+
+    def log_likelihood(self, z: Tensor, batch: Batch) -> Tensor:
+        """log p(x | z) (n, B) for n codes (n, B, Z) of each row."""
+        each = self.likelihood.log_prob(self.outputs(z, batch.context), batch.x)
+        return each.flatten(2).sum(-1)
+
+    def prepare(
+        self, x: Data, context: Data | None, generator: torch.Generator | None
+    ) -> tuple[Batch, Tensor]:
+        """Checked data as the nets see them, and log |det dy/dx| (B,).
+
+        Raises:
+            ValueError: if the model was not fitted or the data do not fit it.
+        """
+        self.check_fitted()
+        batch, log_det = self.preprocessed(self.as_batch(x, context), generator)
+        self.check(batch)
+        return batch, log_det
+
+    def prepare_holes(
+        self, x: Data, mask: Data, context: Data | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor, Batch, Tensor]:
+        """Data with 0 for what is hidden and their mask; both once more as the nets see them.
+
+        Raises:
+            ValueError: if mask or data cannot be used, or the preprocessing mixes dimensions.
+        """
+        self.check_fitted()
+        self.preprocessing.check_elementwise("impute")
+        given, holes = as_tensor(x), as_tensor(mask, "The mask")
+        seen = check_mask(holes.flatten(1), given.flatten(1)).reshape(given.shape)
+        seen = seen.to(self.device)
+        data = torch.where(seen, given.to(self.device, self.dtype), 0)
+        batch, _ = self.preprocessed(self.as_batch(data, context), generator)
+        here = self.preprocessing.kept(seen)
+        self.check(batch._replace(x=torch.where(here, batch.x, 0)))
+        return data, seen, batch, here
+
+    def rows_at_once(self) -> int:
+        """How many rows a decoder can take when much is evaluated."""
+        return max(1, CELLS // (math.prod(self.shape) * self.likelihood.outputs))
+
+    def parts(self, batch: Batch) -> list[Batch]:
+        """The rows in parts that fit into memory."""
+        return chunks(batch, self.rows_at_once())
+
+    def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
+        """A context on the model's device, checked."""
+        given = None if context is None else torch.as_tensor(context).to(self.device, self.dtype)
+        self.check_context(given, rows)
+        return given

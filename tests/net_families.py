@@ -1,0 +1,103 @@
+"""The families that learn by gradients, for the laws that hold for all of them.
+
+Add a family here, by its name: it then has to keep all laws in test_generative_laws.py that do not
+ask for a density, and every parameter has to get a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from generative import NeuralModel, Standardise
+from generative.autoencoder import Autoencoder, Corruption, Sparsity
+from generative.binarise import DynamicBinarise
+from generative.coders import Convolutional, Dense
+from generative.hyperspherical import Hypersphere
+from generative.inverse_autoregressive import InverseAutoregressive
+from generative.likelihoods import Categorical, Gaussian
+from generative.vae import VAE
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def blobs(n: int = 400) -> Tensor:
+    """Three correlated clusters in the plane."""
+    g = generator()
+    means = torch.tensor([[0.0, 0.0], [4.0, 1.0], [-2.0, 5.0]], dtype=torch.float64)
+    noise = torch.randn(n, 2, generator=g, dtype=torch.float64)
+    mix = torch.tensor([[1.0, 0.5], [0.0, 0.6]], dtype=torch.float64)
+    return means[torch.arange(n) % 3] + noise @ mix
+
+
+def images(n: int = 256) -> Tensor:
+    """Digits (n, 1, 8, 8) in shades from 0 to 16."""
+    return torch.tensor(load_digits().images[:n, None], dtype=torch.float32)
+
+
+class Net(NamedTuple):
+    """A family that learns by gradients.
+
+    Attributes:
+        make: an unfitted one.
+        x: data for it.
+        result: something that it tells of each row (or code) by itself and without noise.
+    """
+
+    make: Callable[[], NeuralModel]
+    x: Tensor
+    result: Callable[[Any, Tensor], Tensor]
+
+
+SMALL = Dense((8,), activation="silu")
+SMALL_IMAGES = Convolutional((4, 6), 16)
+NORMAL = Gaussian("learned")
+
+NETS: dict[str, Net] = {
+    "autoencoder": Net(
+        lambda: Autoencoder(2, 1, network=SMALL, preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.reconstruct(x),
+    ),
+    "autoencoder, denoising": Net(
+        lambda: Autoencoder(2, 2, network=SMALL, corruption=Corruption(noise=0.5, masked=0.2)),
+        blobs(),
+        lambda model, x: model.encode(x),
+    ),
+    "autoencoder, sparse": Net(
+        lambda: Autoencoder((1, 8, 8), 4, network=SMALL_IMAGES, sparsity=Sparsity()),
+        images(),
+        lambda model, x: model.encode(x),
+    ),
+    "vae": Net(
+        lambda: VAE(2, 2, likelihood=NORMAL, network=SMALL, preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.encode(x).mean,
+    ),
+    "vae, autoregressive": Net(
+        lambda: VAE(2, InverseAutoregressive(2), likelihood=NORMAL, network=SMALL),
+        blobs(),
+        lambda model, x: model.decode(x).mean,
+    ),
+    "vae, categorical": Net(
+        lambda: VAE(64, 3, likelihood=Categorical(17), network=SMALL, beta=0.5, warm_up=1),
+        images().flatten(1),
+        lambda model, x: model.reconstruct(x),
+    ),
+    "vae, convolutional": Net(
+        lambda: VAE((1, 8, 8), 3, network=SMALL_IMAGES, preprocessing=DynamicBinarise(16)),
+        (images() > 7) * 16.0,  # nothing is left to draw
+        lambda model, x: model.reconstruct(x),
+    ),
+    "vae, sphere": Net(
+        lambda: VAE(2, Hypersphere(3), likelihood=NORMAL, network=SMALL),
+        blobs(),
+        lambda model, x: model.encode(x).mean,
+    ),
+}
