@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from gail import ranges
 from gail.errors import GailError
 
-RewardShape = Literal["gail", "bounded", "airl", "fairl", "log_d"]
+RewardShape = Literal["gail", "bounded", "airl", "fairl", "log_d", "constant"]
 DiscriminatorInput = Literal["s", "sa", "ss", "sas"]
 AdversarialLoss = Literal["bce", "least_squares", "hinge", "wasserstein"]
 Activation = Literal["elu", "relu", "tanh"]

@@ -8,6 +8,7 @@ log(1 - D) = -softplus(logit).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -42,10 +43,16 @@ def log_d(logits: Tensor) -> Tensor:
     return -F.softplus(-logits)
 
 
+def constant(logits: Tensor) -> Tensor:
+    """log 2 whatever the logit, as if D were 1/2: the control that shows what D adds."""
+    return torch.full_like(logits, math.log(2.0))
+
+
 REWARDS: dict[RewardShape, Callable[[Tensor], Tensor]] = {
     "gail": gail,
     "bounded": bounded,
     "airl": airl,
     "fairl": fairl,
     "log_d": log_d,
+    "constant": constant,
 }

@@ -8,19 +8,17 @@ are clusters. A component of scikit-learn's counts as alive if it holds at least
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import sklearn
 import torch
 import tyro
-from record_result import commit, hardware
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 
+from gail.bench.record import head, write
 from generative import VariationalMixture
 
 # dimensions, rows, true clusters, components to start from, distance between clusters
@@ -54,16 +52,11 @@ class Counts:
                                 "spread": spread, "seed": seed, **found})  # fmt: skip
                 print(results[-1])
         record = {
-            "kind": "cluster-counts",
+            **head("cluster-counts", ["scikit-learn"]),
             "results": results,
-            "command": "python scripts/cluster_counts.py",
-            "commit": commit(),
-            "versions": {"torch": torch.__version__, "scikit-learn": sklearn.__version__},
-            "hardware": hardware(),
         }
         if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            self.out.write_text(json.dumps(record, indent=1) + "\n")
+            write(self.out, record)
 
     def one(self, x: torch.Tensor, start: int, seed: int) -> dict[str, float]:
         """Components alive and seconds of both on one data set."""

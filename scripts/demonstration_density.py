@@ -9,7 +9,6 @@ Speed is beside scikit-learn's kernel density on 4,000 rows of the same data.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -17,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import sklearn
 import torch
 import tyro
-from record_result import commit, hardware
 from sklearn.neighbors import KernelDensity
 
 from gail import Demonstrations
+from gail.bench.record import head, write
 from generative import Chain, DropConstant, GaussianMixture, Whiten
 
 
@@ -60,7 +58,7 @@ class Density:
         kernel = kernel_speed(transform(fit_on)[0].numpy())
         print(f"kernel density on 4,000 rows: {kernel:.0f} rows/s")
         record = {
-            "kind": "demonstration-density",
+            **head("demonstration-density", ["scikit-learn"]),
             "environment": self.env,
             "demonstrations": {"name": demos.name, "hash": demos.hash},
             "rows": len(fit_on),
@@ -69,14 +67,9 @@ class Density:
             "threads": self.threads,
             "results": results,
             "kernel_rows_per_second": kernel,
-            "command": "python scripts/demonstration_density.py",
-            "commit": commit(),
-            "versions": {"torch": torch.__version__, "scikit-learn": sklearn.__version__},
-            "hardware": hardware(),
         }
         if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            self.out.write_text(json.dumps(record, indent=1) + "\n")
+            write(self.out, record)
 
     def one(self, components: int, fit_on: torch.Tensor, rest: torch.Tensor) -> dict[str, float]:
         """Scores and speed of one mixture."""

@@ -10,7 +10,6 @@ conversions of the data, done once a fit, do not count on either side.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 import warnings
@@ -18,14 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import sklearn
 import torch
 import tyro
-from record_result import commit, hardware
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from threadpoolctl import threadpool_limits
 
+from gail.bench.record import head, write
 from generative import GaussianMixture
 
 
@@ -55,20 +53,15 @@ class Speed:
         with threadpool_limits(self.threads):
             results = [self.measure(k) for k in self.components]
         record = {
-            "kind": "gmm-speed",
+            **head("gmm-speed", ["scikit-learn"]),
             "rows": self.rows,
             "features": self.features,
             "threads": self.threads,
             "steps": self.steps,
             "results": results,
-            "command": "python scripts/gmm_speed.py",
-            "commit": commit(),
-            "versions": {"torch": torch.__version__, "scikit-learn": sklearn.__version__},
-            "hardware": hardware(),
         }
         if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            self.out.write_text(json.dumps(record, indent=1) + "\n")
+            write(self.out, record)
 
     def measure(self, components: int) -> dict[str, object]:
         """Seconds a step of all three, and scikit-learn's over ours."""

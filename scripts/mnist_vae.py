@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,10 +20,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import tyro
-from record_result import commit, hardware
 from torch import Tensor
 from torch.nn import functional as F
 
+from gail.bench.record import head, write
 from generative.binarise import DynamicBinarise
 from generative.coders import Activation, Dense
 from generative.hyperspherical import Hypersphere
@@ -84,7 +83,7 @@ class Mnist:
     def run(self) -> None:
         """Time, train, evaluate, write."""
         torch.set_num_threads(self.threads)
-        at = commit()
+        origin = head("mnist-vae")  # of the code that trains
         train, test, digest = load(self.mnist)
         train = train[: self.train_rows]
         speed = self.speed(train) if self.plain_epochs else None
@@ -92,7 +91,7 @@ class Mnist:
         started = time.perf_counter()
         results = self.evaluate(model, test)
         record = {
-            "kind": "mnist-vae",
+            **origin,
             "model": self.model,
             "seed": self.seed,
             "epochs": self.epochs,
@@ -106,13 +105,8 @@ class Mnist:
             "speed": speed,
             "threads": self.threads,
             "curve": curve,
-            "command": " ".join(["python scripts/mnist_vae.py", *map(last_name, sys.argv[1:])]),
-            "commit": at,
-            "versions": {"torch": torch.__version__},
-            "hardware": hardware(),
         }
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        self.out.write_text(json.dumps(record, indent=1) + "\n")
+        write(self.out, record)
         model.save(self.scratched("model.zip"))
         print(json.dumps(results))
 
@@ -213,11 +207,6 @@ def load(path: Path) -> tuple[Tensor, Tensor, str]:
     share = torch.rand(test.shape, generator=torch.Generator().manual_seed(0))
     bits = (share < test / 255).to(torch.uint8) * 255
     return train, bits, hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def last_name(word: str) -> str:
-    """A word of the command line; of a path only the last part."""
-    return Path(word).name if "/" in word else word
 
 
 def plain_epoch(model: VAE, train: Tensor, batch_size: int, learning_rate: float) -> float:

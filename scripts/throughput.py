@@ -9,7 +9,6 @@ GAIL (rollout, discriminator, rewards, PPO). Run it on a quiet machine:
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ import gymnasium
 import mujoco
 import torch
 import tyro
-from record_result import commit, hardware
 
 import envs
 from gail import GAIL, Demonstrations
-from gail.checkpoint import versions
+from gail.bench.record import head, write
 from gail.presets import preset
 
 
@@ -81,7 +79,7 @@ class Throughput:
             print(f"{name:7}{value:8.0f} steps/s")
         print(f"loop / engine, pair by pair: {statistics.median(ratios):.3f}")
         record = {
-            "kind": "throughput",
+            **head("throughput"),
             "environment": self.env,
             "num_envs": preset(self.env).ppo.num_envs,
             "threads": self.threads,
@@ -91,13 +89,9 @@ class Throughput:
             "median": median,
             "loop_over_engine": ratios,
             "seconds_by_phase": phases,
-            "command": "python scripts/throughput.py",
-            "commit": commit(),
-            "versions": versions(),
-            "hardware": hardware(),
         }
         if self.out is not None:
-            self.out.write_text(json.dumps(record, indent=1) + "\n")
+            write(self.out, record)
 
 
 def raw_speed(env_id: str, steps: int = 2000) -> float:

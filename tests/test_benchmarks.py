@@ -1,4 +1,4 @@
-"""The published tables are the raw scores, and nothing else."""
+"""The published tables and curves are the raw scores, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gail.bench.score import scores_in
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -18,30 +20,47 @@ import record_result  # noqa: E402
 RECORDS = sorted((ROOT / "benchmarks").glob("*.json"))
 
 
-def test_tables_are_generated_from_the_raw_scores() -> None:
-    assert (ROOT / "benchmarks" / "README.md").read_text() == make_tables.render()
+def test_tables_and_curves_are_generated_from_the_raw_scores() -> None:
+    made = make_tables.render()
+    assert {path.name for path in (ROOT / "benchmarks").glob("*.svg")} == made.keys() - {
+        "README.md"
+    }
+    for name, content in made.items():
+        assert (ROOT / "benchmarks" / name).read_text() == content, "run scripts/make_tables.py"
     readme = (ROOT / "README.md").read_text()
-    assert readme == make_tables.with_results(readme)
+    assert readme == make_tables.with_results(readme), "run scripts/make_tables.py"
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_summaries_follow_from_the_episodes(path: Path) -> None:
-    record = json.loads(path.read_text())
-    assert record["commit"]
-    assert record["command"]
-    if record["kind"] == "throughput":
-        pairs = zip(*(record["steps_per_second"][k] for k in ("loop", "engine")), strict=True)
-        assert record["loop_over_engine"] == pytest.approx([a / b for a, b in pairs])
+    file = json.loads(path.read_text())
+    if file["kind"] == "throughput":
+        pairs = zip(*(file["steps_per_second"][k] for k in ("loop", "engine")), strict=True)
+        assert file["loop_over_engine"] == pytest.approx([a / b for a, b in pairs])
         return
-    assert len(record["returns"]) == record["episodes"] >= 50
-    assert record["mean_return"] == pytest.approx(np.mean(record["returns"]))
-    assert record["fall_rate"] == pytest.approx(np.mean(record["falls"]))
-    if record["expert_return"] is not None:
-        span = record["expert_return"] - record["random_return"]
-        score = (record["mean_return"] - record["random_return"]) / span
-        assert record["normalised_score"] == pytest.approx(score)
+    records = file["records"] if file["kind"] == "suite" else [file]
+    for record, score in zip(records, scores_in(path), strict=True):
+        assert record["commit"]
+        assert record["command"]
+        if score.diverged is not None:
+            assert score.returns == []
+            continue
+        assert len(record["returns"]) == record["episodes"] >= 50
+        assert record["mean_return"] == pytest.approx(np.mean(record["returns"]))
+        assert record["fall_rate"] == pytest.approx(np.mean(record["falls"]))
+        assert record["normalised_score"] == pytest.approx(score.normalised_score)
 
 
-def test_commands_name_no_folders() -> None:
-    words = ["/somewhere/gail", "train", "--demonstrations", "/data/ant.npz", "--out", "/x/y"]
-    assert record_result.command(words) == "gail train --demonstrations ant.npz"
+def test_a_result_is_recorded_from_a_runs_folder(tmp_path: Path) -> None:
+    from gail.cli import main
+
+    run, out = tmp_path / "run", tmp_path / "score.json"
+    words = ["train", "--env", "toy/PointMass-v0", "--method", "bc", "--cloning.steps", "5"]
+    assert main([*words, "--episodes", "2", "--no-video", "--out", str(run)]) == 0
+    record_result.Record(run, out).run()
+    (score,) = scores_in(out)
+    assert (score.method, len(score.returns)) == ("bc", 2)
+    assert str(tmp_path) not in out.read_text()
+    (run / "evaluation.json").unlink()
+    with pytest.raises(SystemExit, match="score it first"):
+        record_result.Record(run, out).run()

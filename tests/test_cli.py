@@ -82,7 +82,18 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "render", "collect", "data", "data convert", "doctor", "generate"],
+    [
+        "train",
+        "evaluate",
+        "render",
+        "collect",
+        "data",
+        "data convert",
+        "doctor",
+        "generate",
+        "bench",
+        "report",
+    ],
 )
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -121,7 +132,7 @@ def test_unknown_flags_end_with_code_2() -> None:
 def test_a_run_writes_everything(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
     assert {"config.json", "progress.csv", "evaluation.json", "policy.zip"} <= names
-    assert {"rollout.mp4", "rollout.png", "checkpoints"} <= names
+    assert {"rollout.mp4", "rollout.png", "report.html", "checkpoints"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert (finished / "checkpoints" / "step-000000000512.zip").is_file()
     assert not [name for name in names if name.startswith(".")]
@@ -275,7 +286,7 @@ WRONG = {
     "unknown engine": "--demonstrations good.npz --backend magic",
     "engine of other tasks": "--demonstrations good.npz --backend native",
     "unknown device": "--demonstrations good.npz --device abacus",
-    "no shipped data": "--env toy/PointMass-v0",
+    "no shipped data": "--env Pendulum-v1",
     "output below a file": "--demonstrations good.npz --out file/run",
     "output holds something": "--demonstrations good.npz --out full",
     "negative steps": "--demonstrations good.npz --steps -5",

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from gail.cli.bench import Bench
 from gail.cli.collect import Collect
 from gail.cli.console import complain
 from gail.cli.data import Convert, Inspect, Validate
@@ -28,6 +29,7 @@ from gail.cli.doctor import Doctor
 from gail.cli.evaluate import Evaluate
 from gail.cli.generate import Generate
 from gail.cli.render import Render
+from gail.cli.report import Report
 from gail.cli.train import Train
 from gail.errors import DivergenceError, GailError
 
@@ -110,6 +112,8 @@ def parse(words: Sequence[str]) -> Any:
         | Annotated[Render, subcommand("render")]
         | Annotated[Collect, subcommand("collect")]
         | Annotated[Data, subcommand("data")]
+        | Annotated[Bench, subcommand("bench")]
+        | Annotated[Report, subcommand("report")]
         | Annotated[Generate, subcommand("generate", default=generate)]
         | Annotated[Doctor, subcommand("doctor")]
     )

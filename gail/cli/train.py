@@ -68,6 +68,8 @@ class Train:
     """Episodes of the final score; 0 leaves the score out."""
     video: bool = True
     """Record rollout.mp4 and rollout.png at the end."""
+    score_every: int = 0
+    """Also play 10 deterministic episodes every so many steps, into scores.csv; 0 plays none."""
     expert_resets: float = 0.0
     """Probability that an episode of training starts in a demonstration's state (gail only)."""
     checkpoint_seconds: float = 60.0
@@ -153,12 +155,13 @@ class Train:
             with Keeper(run, self.checkpoint_seconds) as keeper:
                 if self.method == "ppo" and expert is not None and not restored:
                     training.warm_start(model, expert, self.cloning, self.every)
-                training.learn(model, run, keeper, self.steps, resumed=restored)
+                training.learn(model, run, keeper, self.steps, self.score_every, resumed=restored)
                 model.save(run.path / POLICY_FILE)
                 if self.episodes:
                     training.score(model, run, self.episodes, expert)
                 if self.video:
                     training.film(model, run, expert)
+                training.report(run)
 
     def _check(self) -> None:
         """What can be known before anything is built."""
@@ -171,7 +174,7 @@ class Train:
                     f"A resumed run stays in {self.resume}; leave out --out, because only --steps "
                     "may be changed with --resume."
                 )
-        for name in ("steps", "episodes", "checkpoint_seconds"):
+        for name in ("steps", "episodes", "score_every", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:  # also what is not a number
                 flag = name.replace("_", "-")
                 raise GailError(f"--{flag} is {getattr(self, name)}; give 0 or more.")

@@ -10,14 +10,26 @@ from gail.cli.policies import mean_return
 from gail.errors import DivergenceError
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.callbacks import BaseCallback
+
     from gail.demonstrations import Demonstrations
     from gail.ppo import TorchPPO
     from gail.presets import CloningSettings
     from gail.runs import Keeper, RunFolder
 
 
-def learn(model: TorchPPO, run: RunFolder, keeper: Keeper, steps: int, *, resumed: bool) -> None:
+def learn(
+    model: TorchPPO,
+    run: RunFolder,
+    keeper: Keeper,
+    steps: int,
+    score_every: int = 0,
+    *,
+    resumed: bool,
+) -> None:
     """Train up to ``steps`` environment steps, logging and saving into the run's folder.
+
+    Every ``score_every`` steps the deterministic policy is scored, into ``scores.csv``.
 
     Raises:
         DivergenceError: training met non-finite values; names the checkpoint that stays.
@@ -25,12 +37,17 @@ def learn(model: TorchPPO, run: RunFolder, keeper: Keeper, steps: int, *, resume
     """
     from gail.progress import RichProgress
     from gail.runs import Interrupted
+    from gail.scorekeeper import ScoreKeeper
 
     model.set_logger(run.logger(model.num_timesteps if resumed else None))
     progress = RichProgress(notices())
+    callbacks: list[BaseCallback] = [keeper, progress]
+    if score_every:
+        scores = run.path / "scores.csv"
+        callbacks.append(ScoreKeeper(scores, str(model.env_id), score_every))
     try:
         left = max(steps - model.num_timesteps, 0)
-        model.learn(left, callback=[keeper, progress], reset_num_timesteps=not resumed)
+        model.learn(left, callback=callbacks, reset_num_timesteps=not resumed)
     except DivergenceError as error:
         kept = f" The last checkpoint is kept in {run.path}." if run.checkpoints() else ""
         raise DivergenceError(f"{error}{kept}") from error
@@ -92,6 +109,13 @@ def film(model: TorchPPO, run: RunFolder, expert: Demonstrations | None) -> None
         notify(f"No video: {error} The result is kept; later: gail render {run.path}")
     else:
         notify(f"Wrote {files[0]} and {files[1].name}.")
+
+
+def report(run: RunFolder) -> None:
+    """Write ``report.html``."""
+    from gail.report import write_report
+
+    notify(f"Wrote {write_report(run.path)}.")
 
 
 def description(expert: Demonstrations) -> dict[str, Any]:
