@@ -104,8 +104,9 @@ class EncoderDecoder(NeuralModel):
         given = None if context is None else tuple(context.shape)
         if given != expected:
             raise ValueError(
-                f"The context has the shape {given}; this {type(self).__name__} was made for "
-                f"{expected} (context={self.context})."
+                f"This {type(self).__name__} was made for context={self.context} and was given "
+                f"{'no context' if given is None else f'a context of the shape {given}'}; "
+                f"{f'give one of the shape {expected}' if expected else 'leave it out'}."
             )
 
     def decode(self, z: Data, context: Data | None = None) -> Distribution:
