@@ -57,11 +57,11 @@ def humanoid() -> Suite:
     return Suite(
         "humanoid",
         (
-            *grid(["gail"], tasks, trajectories=[10], seeds=(0, 1), steps=4_000_000, points=16),
-            *grid(["gail"], tasks, trajectories=[1], steps=4_000_000, points=16),
+            *grid(["gail"], tasks, trajectories=[10], seeds=(0, 1), steps=1_500_000, points=6),
+            *grid(["gail"], tasks, trajectories=[1], steps=1_500_000, points=6),
             *grid(["bc"], tasks, trajectories=[10, 1], seeds=(0, 1)),
             *grid(["random"], tasks, trajectories=[10]),
-            *grid(["ppo", "constant"], tasks, trajectories=[10], steps=4_000_000, points=16),
+            *grid(["ppo", "constant"], tasks, trajectories=[10], steps=1_500_000, points=6),
         ),
     )
 
