@@ -240,23 +240,12 @@ def _humanoid(settings: Settings) -> Settings:
     pulls the discriminator's gradient to 0, and a long replay, let adversary and policy come to
     rest (Mescheder et al. 2018); pulled to 1 it goes on pushing and the policy falls more often.
     """
-    return replace(
-        settings,
-        steps=1_500_000,
-        ppo=replace(
-            settings.ppo,
-            batch_size=4096,
-            n_epochs=10,
-            learning_rate=5e-5,
-            critic_learning_rate=3e-4,
-            kl_target=0.02,
-            kl_final=0.1,
-        ),
-        discriminator=replace(
-            settings.discriminator, gradient_penalty=0.5, gradient_target=0.0, replay_rollouts=20
-        ),
-        cloning=replace(settings.cloning, steps=6000),
-    )
+    ppo = replace(settings.ppo, batch_size=4096, n_epochs=10, learning_rate=5e-5)
+    ppo = replace(ppo, critic_learning_rate=3e-4, kl_target=0.02, kl_final=0.1)
+    discriminator = replace(settings.discriminator, gradient_penalty=0.5, gradient_target=0.0)
+    discriminator = replace(discriminator, replay_rollouts=20)
+    cloning = replace(settings.cloning, steps=6000)
+    return replace(settings, steps=1_500_000, ppo=ppo, discriminator=discriminator, cloning=cloning)
 
 
 def reward_preset(env_id: str | None) -> PPOSettings:
