@@ -109,6 +109,7 @@ class EncoderDecoder(NeuralModel):
                 f"{f'give one of the shape {expected}' if expected else 'leave it out'}."
             )
 
+    @torch.no_grad()
     def decode(self, z: Data, context: Data | None = None) -> Distribution:
         """p(x | z) of data after preprocessing: batch shape (B,), event shape the rows'.
 

@@ -17,7 +17,17 @@ from matplotlib.patches import Ellipse
 from sklearn.datasets import load_digits, make_moons
 
 from gail.drawing import image_grid, save
-from generative import BayesClassifier, DropConstant, GaussianMixture, Mixture, VariationalMixture
+from generative import (
+    BayesClassifier,
+    DropConstant,
+    GaussianMixture,
+    Mixture,
+    Training,
+    VariationalMixture,
+)
+from generative.binarise import DynamicBinarise
+from generative.coders import Dense
+from generative.vae import VAE
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Draw:
             "clusters.png": clusters(),
             "classes.png": classes(),
             "completed.png": completed(),
+            "vae.png": autoencoded(),
         }
         for name, figure in pictures.items():
             save(figure, self.out / name)
@@ -175,6 +186,25 @@ def completed() -> Figure:
     rows = [rest, torch.where(mask, rest, 0.0), model.impute(rest, mask)]
     rows += [model.impute(rest, mask, draw=True, generator=seeded(1))]
     title = "data; what is observed; conditional mean; one draw"
+    return image_grid(torch.cat(rows).reshape(-1, 8, 8).numpy(), title, 12, (0.0, 16.0))
+
+
+def autoencoded() -> Figure:
+    """Digits, a VAE's reconstructions and draws, and a walk between two codes."""
+    x, _ = digits()
+    rest = x[1500:1512]
+    torch.manual_seed(0)
+    model = VAE(64, 8, network=Dense((128,)), preprocessing=DynamicBinarise(16))
+    model.fit(x[:1500], training=Training(60, 64, 3e-3, "cosine"), generator=seeded())
+    first, last = model.encode(rest[:2], generator=seeded()).mean
+    walk = torch.lerp(first, last, torch.linspace(0, 1, 12)[:, None])
+    rows = [
+        rest,
+        model.reconstruct(rest, generator=seeded()),
+        model.sample(12, seeded(2), means=True),
+    ]
+    rows += [16 * model.decode(walk).mean]
+    title = "data; reconstructions; draws; from the first to the second"
     return image_grid(torch.cat(rows).reshape(-1, 8, 8).numpy(), title, 12, (0.0, 16.0))
 
 
