@@ -134,7 +134,7 @@ class Autoencoder(EncoderDecoder):
         self.corruption = corruption or Corruption()
         self.build(width)
         self.head = nn.Linear(self.encoder.features, width)
-        self.codes = GaussianMixture(_COMPONENTS)
+        self.mixture = GaussianMixture(_COMPONENTS)
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON."""
@@ -152,9 +152,9 @@ class Autoencoder(EncoderDecoder):
         }
         return super().from_settings({**settings, **parts})
 
-    def code(self, x: Tensor, context: Tensor | None) -> Tensor:
+    def codes(self, batch: Batch) -> Tensor:
         """Codes (B, Z) of data as the nets see them."""
-        z: Tensor = self.head(self.encoder(x, context))
+        z: Tensor = self.head(self.encoder(batch.x, batch.context))
         return z if self.sparsity is None else z.sigmoid()
 
     def loss(
@@ -168,8 +168,8 @@ class Autoencoder(EncoderDecoder):
 
         In validation nothing is corrupted.
         """
-        x = self.corruption(batch.x, generator) if self.training else batch.x
-        z = self.code(x, batch.context)
+        seen = self.corruption(batch.x, generator) if self.training else batch.x
+        z = self.codes(batch._replace(x=seen))
         nll = -self.log_likelihood(z[None], batch).mean()
         if self.sparsity is None:
             return {"loss": nll}
@@ -179,12 +179,10 @@ class Autoencoder(EncoderDecoder):
     def after_fit(self, data: Batch) -> None:
         """Fit the mixture that codes are drawn from."""
         noise = torch.Generator(self.device).manual_seed(0)
-        some = data.at(slice(_ROWS))
-        z = torch.cat(
-            [self.code(p.x, p.context) for p in self.parts(self.preprocessed(some, noise)[0])]
-        )
+        batch, _ = self.preprocessed(data.at(slice(_ROWS)), noise)
+        z = torch.cat([self.codes(part) for part in self.parts(batch)])
         mixture = GaussianMixture(min(_COMPONENTS, len(z)), regularisation=1e-6)
-        self.codes = mixture.to(self.device).fit(z, generator=noise)
+        self.mixture = mixture.to(self.device).fit(z, generator=noise)
 
     @torch.no_grad()
     def encode(
@@ -196,19 +194,7 @@ class Autoencoder(EncoderDecoder):
     ) -> Tensor:
         """Codes (B, Z) of rows; the generator is for the preprocessing."""
         batch, _ = self.prepare(x, context, generator)
-        return torch.cat([self.code(part.x, part.context) for part in self.parts(batch)])
-
-    @torch.no_grad()
-    def reconstruct(
-        self,
-        x: Data,
-        context: Data | None = None,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """What the codes of rows tell of them (B, *shape); the generator is for preprocessing."""
-        batch, _ = self.prepare(x, context, generator)
-        return self.in_data_units(torch.cat([self._told(part) for part in self.parts(batch)]))
+        return torch.cat([self.codes(part) for part in self.parts(batch)])
 
     @torch.no_grad()
     def sample(
@@ -216,7 +202,7 @@ class Autoencoder(EncoderDecoder):
     ) -> Tensor:
         """Rows (n, *shape), without noise, of codes that are drawn like those of the data."""
         self.check_fitted()
-        z = self.codes.sample(n, generator)
+        z = self.mixture.sample(n, generator)
         outputs = self.outputs(z[None], self.context_rows(context, n))[0]
         return self.in_data_units(self.likelihood.mean(outputs))
 
@@ -244,10 +230,5 @@ class Autoencoder(EncoderDecoder):
             )
         fixed = torch.Generator(self.device).manual_seed(0)
         data, seen, batch, here = self.prepare_holes(x, mask, context, fixed)
-        told = self._told(batch._replace(x=torch.where(here, batch.x, 0)))
+        told = self.told(batch._replace(x=torch.where(here, batch.x, 0)))
         return torch.where(seen, data, self.in_data_units(told))
-
-    def _told(self, batch: Batch) -> Tensor:
-        """E[x | z] of the codes of data as the nets see them."""
-        z = self.code(batch.x, batch.context)
-        return self.likelihood.mean(self.outputs(z[None], batch.context)[0])

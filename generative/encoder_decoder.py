@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -108,6 +109,27 @@ class EncoderDecoder(NeuralModel):
                 f"{'no context' if given is None else f'a context of the shape {given}'}; "
                 f"{f'give one of the shape {expected}' if expected else 'leave it out'}."
             )
+
+    @abstractmethod
+    def codes(self, batch: Batch) -> Tensor:
+        """The code (B, Z) that stands for each row, of data as the nets see them."""
+
+    @torch.no_grad()
+    def reconstruct(
+        self,
+        x: Data,
+        context: Data | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """E[x | z] (B, *shape) of the code of each row; the generator is for the preprocessing."""
+        batch, _ = self.prepare(x, context, generator)
+        return self.in_data_units(torch.cat([self.told(part) for part in self.parts(batch)]))
+
+    def told(self, batch: Batch) -> Tensor:
+        """E[x | z] (B, *shape) of the codes of data, both as the nets see them."""
+        z = self.codes(batch)[None]
+        return self.likelihood.mean(self.outputs(z, batch.context)[0])
 
     @torch.no_grad()
     def decode(self, z: Data, context: Data | None = None) -> Distribution:

@@ -106,6 +106,10 @@ class VAE(EncoderDecoder):
         posterior: Posterior = self.head(self.encoder(batch.x, batch.context))
         return posterior
 
+    def codes(self, batch: Batch) -> Tensor:
+        """Modes (B, Z) of the posteriors."""
+        return self.posterior(batch).mode
+
     def loss(
         self,
         batch: Batch,
@@ -215,22 +219,6 @@ class VAE(EncoderDecoder):
     ) -> Distribution:
         """q(z | x): batch shape (B,), event shape (Z,); the generator is for the preprocessing."""
         return self.posterior(self.prepare(x, context, generator)[0]).distribution
-
-    @torch.no_grad()
-    def reconstruct(
-        self,
-        x: Data,
-        context: Data | None = None,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """E[x | z] (B, *shape) at the mode of q(z | x); the generator is for the preprocessing."""
-        batch, _ = self.prepare(x, context, generator)
-        means = [
-            self.likelihood.mean(self.outputs(self.posterior(part).mode[None], part.context)[0])
-            for part in self.parts(batch)
-        ]
-        return self.in_data_units(torch.cat(means))
 
     @torch.no_grad()
     def sample(
