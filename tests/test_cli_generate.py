@@ -111,8 +111,11 @@ def test_nets_end_like_mixtures(
     out = tmp_path / "out"
     assert generate("--out", out, *flags, small=NET) == 0
     assert sorted(path.name for path in out.iterdir()) == [
-        *("checkpoint.zip", "model.zip", "result.json", "samples.npz", "samples.png"),
+        *("checkpoint.zip", "interpolations.png", "latents.png", "model.zip"),
+        *("reconstructions.png", "result.json", "samples.npz", "samples.png"),
     ]
+    assert imageio.imread(out / "reconstructions.png").shape[:2] == (640, 1000)  # 6 lines of 10
+    assert imageio.imread(out / "interpolations.png").shape[:2] == (640, 1000)
     assert model.load(out / "model.zip").epochs_trained == 2
     samples = np.load(out / "samples.npz")["samples"]
     assert samples.shape == (9, 1, 8, 8)
@@ -129,6 +132,8 @@ def test_nets_take_vectors_and_sequences(rows: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "walks.npy", RNG.normal(size=(40, 5, 2)))
     assert generate("--data", rows, "--out", tmp_path / "a", "--tensorboard", small=NET) == 0
     assert any((tmp_path / "a" / "tensorboard").iterdir())
+    assert (tmp_path / "a" / "latents.png").exists()
+    assert not (tmp_path / "a" / "reconstructions.png").exists()
     walks = tmp_path / "walks.npy"
     assert generate("--data", walks, "--out", tmp_path / "b", "--patience", 1, small=NET) == 0
     assert np.load(tmp_path / "b" / "samples.npz")["samples"].shape == (9, 5, 2)

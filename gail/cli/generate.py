@@ -17,6 +17,7 @@ from gail.cli.train import option
 from gail.errors import DivergenceError, GailError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Generator
 
     from gail.tables import Array, Kind, Table
@@ -30,9 +31,10 @@ MODELS = "; ".join(f"{name}: {kind.__doc__}".rstrip(".") for name, kind in FAMIL
 class Generate:
     """Fit a generative model to data, sample from it and draw the samples.
 
-    Writes model.zip, samples.npz, samples.png and result.json. The result tells the mean
-    log-density of a row, or a bound on it, in nats and in units of the data, for what the model
-    was fitted to and for rows held out. The flags of a model are shown with --model NAME --help.
+    Writes model.zip, samples.npz, samples.png, result.json and, of models with codes, pictures of
+    them. The result tells the mean log-density of a row, or a bound on it, in nats and in units of
+    the data, for what the model was fitted to and for rows held out. The flags of a model are
+    shown with --model NAME --help.
     """
 
     out: Path
@@ -99,6 +101,8 @@ class Generate:
             **score(model, fit_on, held_out, generator),
         }
         self._write(model, source, drawn.reshape(len(drawn), *source.x.shape[1:]), scores)
+        some = held_out.x if len(held_out.x) else fit_on.x
+        self._draw(self.family.pictures(model, some, generator))
         results().print(table(f"{self.model} on {source.name}", shown(scores)))
         notify(f"Wrote {self.out}.")
 
@@ -159,6 +163,12 @@ class Generate:
         flags = {**flags, "out": str(self.out), **asdict(self.family)}
         with replacing_file(self.out / "result.json") as handle:
             handle.write((json.dumps({"flags": flags, **scores}, indent=2) + "\n").encode())
+
+    def _draw(self, figures: dict[str, Figure]) -> None:
+        from gail import drawing
+
+        for name, figure in figures.items():
+            drawing.save(figure, self.out / f"{name}.png")
 
 
 def score(

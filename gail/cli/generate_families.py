@@ -15,6 +15,7 @@ from gail.cli.console import notices
 from gail.errors import GailError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Generator, Tensor
 
     from generative import Batch, Mixture, NeuralModel, Transform
@@ -49,6 +50,10 @@ class Family(ABC):
 
     def facts(self, model: Any) -> dict[str, Any]:
         """What the result tells of the fitted model."""
+        return {}
+
+    def pictures(self, model: Any, x: Tensor, generator: Generator) -> dict[str, Figure]:
+        """Further pictures, by name, of rows that it was not fitted to where there are such."""
         return {}
 
 
@@ -203,6 +208,12 @@ class Coder(Gradient):
             "network": Dense(self.hidden) if self.network == "dense" else Convolutional(),
             "preprocessing": preprocessing,
         }
+
+    def pictures(self, model: Any, x: Tensor, generator: Generator) -> dict[str, Figure]:
+        """Codes; of images also reconstructions, and walks between codes."""
+        from gail.latent_pictures import latent_pictures
+
+        return latent_pictures(model, x, generator)
 
 
 @dataclass(frozen=True)
