@@ -21,7 +21,7 @@ from generative.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from generative.neural import NeuralModel
 from generative.transform import Transform
 
-CELLS = 1 << 22  # numbers that a decoder gives at once when much is evaluated
+CELLS = 1 << 20  # numbers that a decoder gives at once when much is evaluated
 
 
 class EncoderDecoder(NeuralModel):

@@ -61,7 +61,7 @@ class Mnist:
     """Hidden layers of their nets (iaf)."""
     hidden: tuple[int, ...] = (400, 400)
     """Hidden layers of encoder and decoder."""
-    activation: Activation = "tanh"
+    activation: Activation = "elu"
     """Between them."""
     learning_rate: float = 1e-3
     """At first; it falls to 0 by a cosine."""
