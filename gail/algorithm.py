@@ -19,13 +19,7 @@ import envs
 from gail import checkpoint
 from gail.cloning import clone, cloning_loss, cloning_weight, start_statistics
 from gail.demonstrations import Demonstrations, Transitions
-from gail.discriminator import (
-    Discriminator,
-    Replay,
-    adversarial_loss,
-    hidden_dimensions,
-    random_rows,
-)
+from gail.discriminator import Discriminator, Replay, adversarial_loss, random_rows
 from gail.errors import CheckpointError
 from gail.losses import mean_of
 from gail.persistence import Sections
@@ -121,10 +115,7 @@ class GAIL(TorchPPO):
             self.engine.start_from(expert.obs, self.settings.expert_resets, seed)
         self.expert = Transitions(*(column.to(self.device) for column in expert))
         start_statistics(self.policy, self.expert, self.settings.cloning)
-        statistics = self.discriminator.normaliser
-        statistics.update(self.expert.obs)
-        hidden = hidden_dimensions(self.settings.discriminator, self.env_id, statistics.varies())
-        self.discriminator.hide(hidden)
+        self.discriminator.normaliser.update(self.expert.obs)
 
     def learn(
         self,

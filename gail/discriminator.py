@@ -8,8 +8,6 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from envs import TASKS
-from gail.errors import GailError
 from gail.policy import action_units
 from gail.presets import DiscriminatorSettings
 from generative import (
@@ -43,7 +41,6 @@ class Discriminator(nn.Module):
 
     action_centre: Tensor  # (A,)
     action_half_range: Tensor  # (A,)
-    seen: Tensor  # (F,) 1 for what of its input is seen, 0 for what is hidden
 
     def __init__(
         self, observation_width: int, action_space: spaces.Box, settings: DiscriminatorSettings
@@ -53,9 +50,8 @@ class Discriminator(nn.Module):
         self.register_buffer("action_centre", centre, persistent=False)
         self.register_buffer("action_half_range", half_range, persistent=False)
         self.inputs = settings.inputs
-        self.normaliser = RunningNorm(observation_width, clip=settings.clip)
+        self.normaliser = RunningNorm(observation_width)
         width = observation_width * settings.inputs.count("s") + len(centre) * ("a" in self.inputs)
-        self.register_buffer("seen", torch.ones(width), persistent=False)
         self.net = mlp(width, settings.hidden, 1, spectral_norm=settings.spectral_norm)
 
     def forward(self, obs: Tensor, action: Tensor, next_obs: Tensor) -> Tensor:
@@ -70,61 +66,12 @@ class Discriminator(nn.Module):
             parts.append(scaled.clamp(-1.0, 1.0))
         if self.inputs in ("ss", "sas"):
             parts.append(self.normaliser(next_obs))
-        return torch.cat(parts, dim=-1) * self.seen
-
-    @torch.no_grad()
-    def hide(self, hidden: Tensor) -> None:
-        """Take dimensions of the observation out of the input, before training starts.
-
-        Their inputs and weights are 0, so no loss and no gradient penalty moves the weights from
-        there: the network is the one without these dimensions.
-
-        Args:
-            hidden: which ones, (O,) bool.
-        """
-        visible = torch.zeros_like(self.action_centre, dtype=torch.bool)
-        states = {"s": hidden, "a": visible}
-        columns = torch.cat([states[part] for part in self.inputs])  # (F,)
-        self.seen.masked_fill_(columns, 0.0)
-        (weight,) = (p for p in self.net[0].parameters() if p.dim() == 2)
-        weight.masked_fill_(columns, 0.0)
+        return torch.cat(parts, dim=-1)
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (B,) of network inputs (B, F)."""
         logits: Tensor = self.net(features).squeeze(-1)
         return logits
-
-
-def hidden_dimensions(
-    settings: DiscriminatorSettings, env_id: str | None, varies: Tensor
-) -> Tensor:
-    """Which dimensions (O,) of the observation the settings hide from the discriminator.
-
-    Args:
-        settings: what to exclude.
-        env_id: the task, whose parts have names if it is one of ``envs.TASKS``.
-        varies: which dimensions vary in the demonstrations, (O,) bool.
-
-    Raises:
-        GailError: a part is unknown, or nothing is left.
-    """
-    task = TASKS.get(env_id or "")
-    parts = task.parts() if task is not None else {}
-    hidden = ~varies if settings.exclude_constant else torch.zeros_like(varies)
-    for name in settings.exclude:
-        if name not in parts:
-            known = f"has {', '.join(parts)}" if parts else "names no parts of its observation"
-            raise GailError(
-                f"discriminator.exclude names {name!r}, but {env_id or 'the task'} {known}; "
-                "leave it out (--discriminator.exclude)."
-            )
-        hidden[parts[name]] = True
-    if hidden.all():
-        raise GailError(
-            "The discriminator would see nothing of the observation; exclude less "
-            "(--discriminator.exclude, --discriminator.exclude-constant)."
-        )
-    return hidden
 
 
 def adversarial_loss(

@@ -41,8 +41,6 @@ _PPO = {
 _DISCRIMINATOR = {
     "reward": ranges.one_of(RewardShape),
     "inputs": ranges.one_of(DiscriminatorInput),
-    "exclude": ranges.WORDS,
-    "clip": ranges.POSITIVE,
     "hidden": ranges.WIDTHS,
     "loss": ranges.one_of(AdversarialLoss),
     "learning_rate": ranges.POSITIVE,
@@ -123,12 +121,6 @@ class DiscriminatorSettings:
     """Shape of the reward as a function of the logit; see gail.rewards."""
     inputs: DiscriminatorInput = "sa"
     """What it sees: state (s), action (a), next state (the second s)."""
-    exclude: tuple[str, ...] = ()
-    """Parts of the observation it does not see, by MuJoCo's names (cinert, cfrc_ext, ...)."""
-    exclude_constant: bool = False
-    """Hide the observation's dimensions that never vary in the demonstrations."""
-    clip: float = 10.0
-    """Observations it sees are kept within so many standard deviations."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden widths."""
     loss: AdversarialLoss = "bce"

@@ -53,10 +53,6 @@ WIDTHS = Range(
     lambda value: isinstance(value, tuple | list) and all(map(whole(1).holds, value)),
     "whole numbers, 1 or more, one for each hidden layer",
 )
-WORDS = Range(
-    lambda value: isinstance(value, tuple | list) and all(isinstance(w, str) for w in value),
-    "words",
-)
 
 
 def check(settings: Any, ranges: Mapping[str, Range], group: str | None = None) -> None:

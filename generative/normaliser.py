@@ -64,12 +64,12 @@ class RunningNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (..., D): the deviation from the mean over ``std``, clipped."""
-        scale = torch.where(self.varies(), 1 / self.std, 0.0)
+        scale = torch.where(self._varies(), 1 / self.std, 0.0)
         return ((x - self.mean) * scale).clamp(-self.clip, self.clip)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Undo :meth:`forward` where it did not clip; constant dimensions give their mean."""
-        return y * torch.where(self.varies(), self.std, 0.0) + self.mean
+        return y * torch.where(self._varies(), self.std, 0.0) + self.mean
 
     @torch.no_grad()
     def update(self, x: Tensor) -> None:
@@ -95,13 +95,13 @@ class RunningNorm(nn.Module):
         self.mean.add_(new * shift)
         self.count.copy_(total)
 
-    def varies(self) -> Tensor:
-        """Which dimensions (D,) have varied."""
-        return self.var.sqrt() > _CONSTANT * self.mean.abs().clamp(min=1)
-
     def extra_repr(self) -> str:
         """The arguments, for ``repr``."""
         return f"{len(self.mean)}, clip={self.clip}, eps={self.eps}"
+
+    def _varies(self) -> Tensor:
+        """Which dimensions (D,) have varied."""
+        return self.var.sqrt() > _CONSTANT * self.mean.abs().clamp(min=1)
 
 
 def _widest(device: torch.device) -> torch.dtype:

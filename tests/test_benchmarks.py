@@ -14,6 +14,7 @@ from gail.bench.score import scores_in
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import make_ablation_table  # noqa: E402
 import make_tables  # noqa: E402
 import record_result  # noqa: E402
 
@@ -64,3 +65,8 @@ def test_a_result_is_recorded_from_a_runs_folder(tmp_path: Path) -> None:
     (run / "evaluation.json").unlink()
     with pytest.raises(SystemExit, match="score it first"):
         record_result.Record(run, out).run()
+
+
+def test_the_ablation_table_is_generated_from_its_raw_scores() -> None:
+    page = (ROOT / "benchmarks" / "humanoid" / "README.md").read_text()
+    assert page == make_ablation_table.render(), "run scripts/make_ablation_table.py"

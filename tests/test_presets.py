@@ -51,8 +51,6 @@ WRONG: dict[str, dict[str, list[Any]]] = {
     "discriminator": {
         "reward": ["logit"],
         "inputs": ["a", "sass"],
-        "exclude": ["qpos", (1,)],
-        "clip": [0.0, -1.0, INFINITE],
         "hidden": [(0,)],
         "loss": ["mse"],
         "learning_rate": [0.0],
