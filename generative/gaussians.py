@@ -113,7 +113,7 @@ class Gaussians:
 
 def log_joint(mixture: Gaussians, x: Tensor) -> Tensor:
     """Log of weight times density (B, K) of any number of rows (B, D), in chunks."""
-    return torch.cat([mixture.log_joint(x[part]) for part in chunks(x)])
+    return torch.cat([mixture.log_joint(x[part]) for part in chunks(x, times=4)])
 
 
 def squared_distances(x: Tensor, means: Tensor, whiteners: Tensor, kind: Covariance) -> Tensor:
@@ -133,8 +133,8 @@ def squared_distances(x: Tensor, means: Tensor, whiteners: Tensor, kind: Covaria
                 z = tied - whiteners @ (mean - middle)
             case _:
                 z = (x - mean) * whiteners[k]
-        columns.append(z.square().sum(1))
-    return torch.stack(columns, 1)
+        columns.append(torch.linalg.vector_norm(z, dim=1))  # without a copy of all squares
+    return torch.stack(columns, 1).square()
 
 
 def whiteners_of(covariances: Tensor, kind: Covariance, floor: float) -> Tensor:
