@@ -75,13 +75,16 @@ def image_grid(
     return figure
 
 
-def trajectories(data: Rows, samples: Rows, lengths: Rows | None = None) -> Figure:
+def trajectories(
+    data: Rows, samples: Rows, lengths: Rows | None = None, *, label: str = "samples"
+) -> Figure:
     """Data and samples over time, a panel for each of some dimensions.
 
     Args:
         data: (N, T, D).
         samples: (n, S, D).
         lengths: (N,), how many steps of each row of data count; all if not given.
+        label: what the samples are called.
 
     The six dimensions of the largest variance are drawn, and the first eight rows of each.
 
@@ -99,8 +102,13 @@ def trajectories(data: Rows, samples: Rows, lengths: Rows | None = None) -> Figu
             curve = row[: counts[i], dimension]
             axes.plot(curve, color="C0", alpha=0.6, linewidth=1, label="data" if i == 0 else None)
         for i, row in enumerate(samples[:CURVES]):
-            label = "samples" if i == 0 else None
-            axes.plot(row[:, dimension], color="C1", alpha=0.6, linewidth=1, label=label)
+            axes.plot(
+                row[:, dimension],
+                color="C1",
+                alpha=0.6,
+                linewidth=1,
+                label=label if i == 0 else None,
+            )
         axes.tick_params(labelsize=6)
         axes.set_ylabel(f"dimension {dimension}", fontsize=8)
     panels[0].legend(fontsize=6)

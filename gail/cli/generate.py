@@ -12,7 +12,8 @@ import tyro
 from tyro.conf import OmitArgPrefixes
 
 from gail.cli.console import notify, results, table, wrong_input
-from gail.cli.generate_families import FAMILIES, GMM, Family
+from gail.cli.generate_families import FAMILIES, GMM
+from gail.cli.generate_family import Family
 from gail.cli.train import option
 from gail.errors import DivergenceError, GailError
 
@@ -88,7 +89,7 @@ class Generate:
             torch.manual_seed(self.seed)  # of the first weights
             generator = torch.Generator(self.device).manual_seed(self.seed)
             fit_on, held_out = self._split(source, generator)
-            model = self.family.build(fit_on.x).to(self.device)
+            model = self.family.build(fit_on).to(self.device)
             try:
                 self.family.fit(model, fit_on, generator, self.out)
             except generative.DivergenceError as error:
@@ -101,7 +102,7 @@ class Generate:
             **score(model, fit_on, held_out, generator),
         }
         self._write(model, source, drawn.reshape(len(drawn), *source.x.shape[1:]), scores)
-        some = held_out.x if len(held_out.x) else fit_on.x
+        some = held_out if len(held_out.x) else fit_on
         self._draw(self.family.pictures(model, some, generator))
         results().print(table(f"{self.model} on {source.name}", shown(scores)))
         notify(f"Wrote {self.out}.")
@@ -182,7 +183,9 @@ def score(
             return None
         if isinstance(model, DensityModel):
             return float(model.log_prob(rows.x).double().mean())
-        return float(model.elbo(rows.x, generator=generator).double().mean())  # type: ignore[operator]
+        given = {} if rows.lengths is None else {"lengths": rows.lengths}
+        bound = model.elbo(rows.x, generator=generator, **given)  # type: ignore[operator]
+        return float(bound.double().mean())
 
     if not isinstance(model, DensityModel) and not hasattr(model, "elbo"):
         return {}

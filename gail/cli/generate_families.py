@@ -1,60 +1,26 @@
 """The models of ``gail generate``: the flags of each and how it is made from them.
 
-To add one, write a dataclass below :class:`EM` or :class:`Gradient` whose fields are its flags and
-whose ``build`` makes it, and give it a name in :data:`FAMILIES`.
+To add one, write a dataclass below :class:`EM` or
+:class:`~gail.cli.generate_family.Gradient` whose fields are its flags and whose ``build`` makes
+it, and give it a name in :data:`FAMILIES`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gail.cli.console import notices
-from gail.errors import GailError
+from gail.cli.generate_family import Family, Gradient, Preprocessing, chain, shape_behind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Generator, Tensor
 
-    from generative import Batch, Mixture, NeuralModel, Transform
+    from generative import Batch, Mixture, NeuralModel
 
 Covariance = Literal["full", "tied", "diagonal", "spherical"]
-Preprocessing = Literal["none", "standardise", "whiten"]
-CHECKPOINT = "checkpoint.zip"
-
-
-@dataclass(frozen=True)
-class Family(ABC):
-    """The flags of one family.
-
-    Attributes:
-        takes: the kinds of rows that it models as they are; others are made vectors.
-    """
-
-    takes: ClassVar[tuple[str, ...]] = ("vectors",)
-
-    @abstractmethod
-    def build(self, x: Tensor) -> Any:
-        """An unfitted model for such rows."""
-
-    @abstractmethod
-    def fit(self, model: Any, data: Batch, generator: Generator, out: Path) -> None:
-        """Fit it and show how it goes."""
-
-    def sample(self, model: Any, n: int, generator: Generator) -> Tensor:
-        """Rows as they are drawn and kept."""
-        rows: Tensor = model.sample(n, generator)
-        return rows
-
-    def facts(self, model: Any) -> dict[str, Any]:
-        """What the result tells of the fitted model."""
-        return {}
-
-    def pictures(self, model: Any, x: Tensor, generator: Generator) -> dict[str, Figure]:
-        """Further pictures, by name, of rows that it was not fitted to where there are such."""
-        return {}
 
 
 @dataclass(frozen=True)
@@ -95,7 +61,7 @@ class GMM(EM):
     regularisation: float = 0.1
     """Added to variances after preprocessing."""
 
-    def build(self, x: Tensor) -> Mixture:
+    def build(self, data: Batch) -> Mixture:
         """The mixture."""
         from generative import GaussianMixture
 
@@ -111,72 +77,11 @@ class GMM(EM):
 class VGMM(EM):
     """Variational Gaussian mixture, which finds how many of --components it needs."""
 
-    def build(self, x: Tensor) -> Mixture:
+    def build(self, data: Batch) -> Mixture:
         """The mixture."""
         from generative import VariationalMixture
 
         return VariationalMixture(self.components, preprocessing=chain(self.preprocessing))
-
-
-@dataclass(frozen=True)
-class Gradient(Family):
-    """Models that are trained by gradients."""
-
-    epochs: int = 100
-    """Passes over the rows."""
-    batch_size: int = 128
-    """Rows a step, at most."""
-    learning_rate: float = 1e-3
-    """Of Adam."""
-    validation: float = 0.1
-    """Share of the fitted rows on which the loss is watched; 0 for none."""
-    patience: int | None = None
-    """Epochs without a better validation loss before it stops; the best weights are kept."""
-    tensorboard: bool = False
-    """Write TensorBoard events to the folder."""
-    resume: bool = False
-    """Go on with a training in --out that was cut off; give all flags as they were."""
-
-    def fit(self, model: NeuralModel, data: Batch, generator: Generator, out: Path) -> None:
-        """Train with a progress bar and a checkpoint, which is neither lost nor made up.
-
-        Raises:
-            GailError: if there is a checkpoint and --resume is not given, or the other way round.
-        """
-        from generative import Monitor
-
-        checkpoint = out / CHECKPOINT
-        if self.resume and not checkpoint.exists():
-            raise GailError(f"There is no {checkpoint} to go on with; leave out --resume.")
-        if checkpoint.exists() and not self.resume:
-            raise GailError(
-                f"{checkpoint} holds a training; go on with --resume, or choose another --out."
-            )
-        training = replace(
-            model.training_defaults,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            patience=self.patience,
-        )
-        events = out / "tensorboard" if self.tensorboard else None
-        try:
-            model.fit(
-                data.x,
-                lengths=data.lengths,
-                validation=self.validation or None,
-                training=training,
-                monitor=Monitor(progress=True, log_dir=events, checkpoint=checkpoint),
-                generator=generator,
-            )
-        except KeyboardInterrupt:
-            told = "go on with --resume" if checkpoint.exists() else "nothing was written yet"
-            raise KeyboardInterrupt(f"stopped by SIGINT; {told}") from None
-
-    def facts(self, model: NeuralModel) -> dict[str, Any]:
-        """How large the model is and how long it was trained."""
-        parameters = sum(each.numel() for each in model.parameters())
-        return {"parameters": parameters, "epochs": int(model.epochs_trained)}
 
 
 @dataclass(frozen=True)
@@ -194,26 +99,26 @@ class Coder(Gradient):
     likelihood: Literal["auto", "bernoulli", "gaussian"] = "auto"
     """Bits drawn from shades of grey, or Gaussian; auto: bits for images."""
 
-    def parts(self, x: Tensor) -> dict[str, Any]:
+    def parts(self, data: Batch) -> dict[str, Any]:
         """What all autoencoders are made of, for the rows as they are after preprocessing."""
         from generative.binarise import DynamicBinarise
         from generative.coders import Convolutional, Dense
         from generative.likelihoods import Bernoulli, Gaussian
 
-        bits = self.likelihood == "bernoulli" or (self.likelihood == "auto" and x.dim() == 4)
-        preprocessing = DynamicBinarise(float(x.max())) if bits else chain("standardise")
+        bits = self.likelihood == "bernoulli" or (self.likelihood == "auto" and data.x.dim() == 4)
+        preprocessing = DynamicBinarise(float(data.x.max())) if bits else chain("standardise")
         return {
-            "shape": shape_behind(preprocessing, x),
+            "shape": shape_behind(preprocessing, data),
             "likelihood": Bernoulli() if bits else Gaussian("learned"),
             "network": Dense(self.hidden) if self.network == "dense" else Convolutional(),
             "preprocessing": preprocessing,
         }
 
-    def pictures(self, model: Any, x: Tensor, generator: Generator) -> dict[str, Figure]:
+    def pictures(self, model: Any, data: Batch, generator: Generator) -> dict[str, Figure]:
         """Codes; of images also reconstructions, and walks between codes."""
         from gail.latent_pictures import latent_pictures
 
-        return latent_pictures(model, x, generator)
+        return latent_pictures(model, data.x, generator)
 
 
 @dataclass(frozen=True)
@@ -225,12 +130,12 @@ class AE(Coder):
     masked: float = 0.0
     """Share of values that are encoded as 0 (denoising)."""
 
-    def build(self, x: Tensor) -> NeuralModel:
+    def build(self, data: Batch) -> NeuralModel:
         """The model."""
         from generative.autoencoder import Autoencoder, Corruption
 
         corruption = Corruption(self.noise, self.masked)
-        return Autoencoder(width=self.latent, corruption=corruption, **self.parts(x))
+        return Autoencoder(width=self.latent, corruption=corruption, **self.parts(data))
 
 
 @dataclass(frozen=True)
@@ -244,7 +149,7 @@ class VAE(Coder):
     warm_up: int = 0
     """Epochs in which that weight rises from 0."""
 
-    def build(self, x: Tensor) -> NeuralModel:
+    def build(self, data: Batch) -> NeuralModel:
         """The model."""
         from generative.hyperspherical import Hypersphere
         from generative.inverse_autoregressive import InverseAutoregressive
@@ -257,7 +162,7 @@ class VAE(Coder):
             "sphere": Hypersphere,
         }
         latent = kinds[self.posterior](self.latent)
-        return VAE(latent=latent, beta=self.beta, warm_up=self.warm_up, **self.parts(x))
+        return VAE(latent=latent, beta=self.beta, warm_up=self.warm_up, **self.parts(data))
 
     def sample(self, model: Any, n: int, generator: Generator) -> Tensor:
         """Rows; of bits their probabilities, which is what pictures of them show."""
@@ -268,26 +173,53 @@ class VAE(Coder):
         return rows
 
 
-FAMILIES: dict[str, type[Family]] = {"gmm": GMM, "vgmm": VGMM, "ae": AE, "vae": VAE}
+@dataclass(frozen=True)
+class SeqVAE(Gradient):
+    """Sequence variational autoencoder, with LSTMs, for sequences or windows of them."""
+
+    takes = ("sequences",)
+
+    latent: int = 32
+    """Width of the latent space."""
+    hidden: int = 128
+    """Units of the LSTMs."""
+    components: int = 16
+    """Gaussians of the prior; 0 for one standard normal."""
+
+    def build(self, data: Batch) -> NeuralModel:
+        """The model, for sequences as long as these.
+
+        Raises:
+            ValueError: if rows are no sequences.
+        """
+        from generative.sequence_vae import SequenceVAE
+
+        if data.x.dim() != 3:
+            raise ValueError(
+                f"--model seqvae models sequences (N, T, D) and was given rows of the shape "
+                f"{tuple(data.x.shape[1:])}; choose another model, or --kind sequences."
+            )
+        preprocessing = chain("standardise")
+        return SequenceVAE(
+            shape_behind(preprocessing, data)[0],
+            data.x.shape[1],
+            self.latent,
+            hidden=self.hidden,
+            components=self.components,
+            preprocessing=preprocessing,
+        )
+
+    def pictures(self, model: Any, data: Batch, generator: Generator) -> dict[str, Figure]:
+        """Codes, and what is forecast from the first half of windows."""
+        from gail.sequence_pictures import sequence_pictures
+
+        return sequence_pictures(model, data)
 
 
-def chain(preprocessing: Preprocessing) -> Transform:
-    """The preprocessing of a flag."""
-    from generative import Chain, DropConstant, Standardise, Whiten
-
-    match preprocessing:
-        case "none":
-            return Chain(DropConstant())
-        case "standardise":
-            return Chain(DropConstant(), Standardise())
-        case "whiten":
-            return Chain(DropConstant(), Whiten())
-
-
-def shape_behind(preprocessing: Transform, x: Tensor) -> tuple[int, ...]:
-    """The shape of a row once the preprocessing is fitted to such rows."""
-    import copy
-
-    rows = x.float()
-    y, _ = copy.deepcopy(preprocessing).fit(rows)(rows[:1])
-    return tuple(y.shape[1:])
+FAMILIES: dict[str, type[Family]] = {
+    "gmm": GMM,
+    "vgmm": VGMM,
+    "ae": AE,
+    "vae": VAE,
+    "seqvae": SeqVAE,
+}

@@ -1,0 +1,136 @@
+"""What the models of ``gail generate`` share: flags, fitting, pictures, preprocessing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from gail.errors import GailError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Generator, Tensor
+
+    from generative import Batch, NeuralModel, Transform
+
+Preprocessing = Literal["none", "standardise", "whiten"]
+CHECKPOINT = "checkpoint.zip"
+
+
+@dataclass(frozen=True)
+class Family(ABC):
+    """The flags of one family.
+
+    Attributes:
+        takes: the kinds of rows that it models as they are; others are made vectors.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("vectors",)
+
+    @abstractmethod
+    def build(self, data: Batch) -> Any:
+        """An unfitted model for such rows."""
+
+    @abstractmethod
+    def fit(self, model: Any, data: Batch, generator: Generator, out: Path) -> None:
+        """Fit it and show how it goes."""
+
+    def sample(self, model: Any, n: int, generator: Generator) -> Tensor:
+        """Rows as they are drawn and kept."""
+        rows: Tensor = model.sample(n, generator)
+        return rows
+
+    def facts(self, model: Any) -> dict[str, Any]:
+        """What the result tells of the fitted model."""
+        return {}
+
+    def pictures(self, model: Any, data: Batch, generator: Generator) -> dict[str, Figure]:
+        """Further pictures, by name, of rows that it was not fitted to where there are such."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Gradient(Family):
+    """Models that are trained by gradients."""
+
+    epochs: int = 100
+    """Passes over the rows."""
+    batch_size: int = 128
+    """Rows a step, at most."""
+    learning_rate: float = 1e-3
+    """Of Adam."""
+    validation: float = 0.1
+    """Share of the fitted rows on which the loss is watched; 0 for none."""
+    patience: int | None = None
+    """Epochs without a better validation loss before it stops; the best weights are kept."""
+    tensorboard: bool = False
+    """Write TensorBoard events to the folder."""
+    resume: bool = False
+    """Go on with a training in --out that was cut off; give all flags as they were."""
+
+    def fit(self, model: NeuralModel, data: Batch, generator: Generator, out: Path) -> None:
+        """Train with a progress bar and a checkpoint, which is neither lost nor made up.
+
+        Raises:
+            GailError: if there is a checkpoint and --resume is not given, or the other way round.
+        """
+        from generative import Monitor
+
+        checkpoint = out / CHECKPOINT
+        if self.resume and not checkpoint.exists():
+            raise GailError(f"There is no {checkpoint} to go on with; leave out --resume.")
+        if checkpoint.exists() and not self.resume:
+            raise GailError(
+                f"{checkpoint} holds a training; go on with --resume, or choose another --out."
+            )
+        training = replace(
+            model.training_defaults,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            patience=self.patience,
+        )
+        events = out / "tensorboard" if self.tensorboard else None
+        try:
+            model.fit(
+                data.x,
+                lengths=data.lengths,
+                validation=self.validation or None,
+                training=training,
+                monitor=Monitor(progress=True, log_dir=events, checkpoint=checkpoint),
+                generator=generator,
+            )
+        except KeyboardInterrupt:
+            told = "go on with --resume" if checkpoint.exists() else "nothing was written yet"
+            raise KeyboardInterrupt(f"stopped by SIGINT; {told}") from None
+
+    def facts(self, model: NeuralModel) -> dict[str, Any]:
+        """How large the model is and how long it was trained."""
+        parameters = sum(each.numel() for each in model.parameters())
+        return {"parameters": parameters, "epochs": int(model.epochs_trained)}
+
+
+def chain(preprocessing: Preprocessing) -> Transform:
+    """The preprocessing of a flag."""
+    from generative import Chain, DropConstant, Standardise, Whiten
+
+    match preprocessing:
+        case "none":
+            return Chain(DropConstant())
+        case "standardise":
+            return Chain(DropConstant(), Standardise())
+        case "whiten":
+            return Chain(DropConstant(), Whiten())
+
+
+def shape_behind(preprocessing: Transform, data: Batch) -> tuple[int, ...]:
+    """The shape of a row, or of one step, once the preprocessing is fitted to such rows."""
+    import copy
+
+    from generative.batches import frames
+
+    rows = frames(data).float()
+    y, _ = copy.deepcopy(preprocessing).fit(rows)(rows[:1])
+    return tuple(y.shape[1:])
