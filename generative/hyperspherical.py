@@ -14,7 +14,7 @@ from generative.latents import Latent, Posterior
 from generative.sphere import HypersphericalUniform, check_sphere
 from generative.von_mises_fisher import VonMisesFisher
 
-_MOST = 16.0  # κ up to 9e6: points 1 / 3000 apart, the most that float32 codes resolve well
+_MOST = 16.0  # log κ; points spread 1 / 3000 of the radius, the least that float32 resolves well
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Hypersphere(Latent):
 
 
 class VonMisesFisherHead(nn.Module):
-    """Features to a direction and a concentration κ = exp(r), one linear map.
+    """Features to a direction and log κ, one linear map.
 
-    The KL divergence grows by (Z - 1) / 2 with each unit of log κ, whatever κ is. A linear κ, such
-    as softplus(r) + 1, would need r to move by hundreds.
+    Where κ is large the KL divergence grows by (Z - 1) / 2 with each unit of log κ. κ itself, made
+    as softplus(r) + 1, would have to move by hundreds.
     """
 
     def __init__(self, features: int, latent: Hypersphere) -> None:
@@ -76,8 +76,12 @@ class VonMisesFisherHead(nn.Module):
     def forward(self, features: Tensor) -> VonMisesFisherPosterior:
         """The posterior of features (B, F)."""
         numbers = self.linear(features)
-        kappa = (numbers[..., -1] + self.start).clamp(max=_MOST).exp()
-        return VonMisesFisherPosterior(F.normalize(numbers[..., :-1], dim=-1), kappa, self.latent)
+        # Bounded smoothly: a warm-up, in which the KL divergence costs nothing, drives κ up, and
+        # where a clamp had cut its gradient off it would stay.
+        log_kappa = _MOST - F.softplus(_MOST - self.start - numbers[..., -1])
+        return VonMisesFisherPosterior(
+            F.normalize(numbers[..., :-1], dim=-1), log_kappa.exp(), self.latent
+        )
 
 
 class VonMisesFisherPosterior(Posterior):

@@ -51,7 +51,7 @@ def two_sample_accuracy(
     >>> two_sample_accuracy(x, y).mean(), two_sample_accuracy(x, y + 2).mean()
     (tensor(0.50...), tensor(0.98...))
     """
-    groups = torch.arange(len(real)) if groups is None else groups
+    groups = torch.arange(len(real)) if groups is None else groups.cpu()
     _check(real, fake, groups, folds)
     rows = torch.cat([real.flatten(1), fake.flatten(1)])
     label = torch.cat([rows.new_ones(len(real)), rows.new_zeros(len(fake))])

@@ -295,7 +295,6 @@ WRONG = {
     "cloning with steps": "--demonstrations good.npz --method bc --steps 10",
     "cloning with resets": "--demonstrations good.npz --method bc --expert-resets 0.5",
     "resets in a task without": "--demonstrations good.npz --expert-resets 0.5",
-    "parts of a task without": "--demonstrations good.npz --discriminator.exclude qpos",
     "reward with trajectories": "--method ppo --trajectories 2",
     "reward with another task's": "--demonstrations hopper.npz --method ppo",
     "reward with every 0th step": "--demonstrations good.npz --method ppo --every 0",

@@ -12,6 +12,7 @@ from generative.two_sample import two_sample_accuracy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
+import make_generative_tables as tables  # noqa: E402
 from window_baselines import (
     PrincipalComponents,
     Ridge,
@@ -113,3 +114,13 @@ def test_a_linear_system_is_forecast_exactly() -> None:
     direct = Ridge.fit(past, future).predict(past, 1e-6)
     torch.testing.assert_close(direct, future, atol=1e-3, rtol=0)
     assert torch.equal(last_value(past, 2)[:, 1], x[:, 2])
+
+
+def test_the_table_of_windows_shows_means_over_folds() -> None:
+    names = ("model", "pca gaussian", "windows fitted to")
+    samples = {name: {"logistic": [0.5, 0.6], "mlp": [0.7, 0.9]} for name in names}
+    rows = tables.two_sample_lines(samples)
+    assert "| samples of the sequence VAE | 0.550 | 0.800 |" in rows
+    forecasts = ("model", "linear_autoregression", "linear_by_horizon")
+    errors = {name: [0.1, 0.2, 0.3] for name in (*forecasts, "last_value", "mean_of_fitted")}
+    assert "| sequence VAE | 0.100 | 0.200 |" in tables.forecast_lines(errors, 3)
