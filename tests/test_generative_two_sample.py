@@ -12,7 +12,7 @@ from generative.two_sample import two_sample_accuracy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-import make_generative_tables as tables  # noqa: E402
+import make_generative_tables as tables
 from window_baselines import (
     PrincipalComponents,
     Ridge,
