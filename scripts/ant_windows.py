@@ -57,11 +57,11 @@ class AntWindows:
     """Units of the LSTMs."""
     components: int = 16
     """Gaussians of the prior."""
-    epochs: int = 12
+    epochs: int = 6
     """Passes over the windows."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Windows a step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Of Adam, falling to 0."""
     seed: int = 0
     """Of weights, training and samples."""
