@@ -226,11 +226,11 @@ def preset(env_id: str | None) -> Settings:
 
 
 def _humanoid(settings: Settings) -> Settings:
-    """What each of these does on its own is measured in benchmarks/humanoid/.
+    """Measured together in benchmarks/, the critic, minibatches and cloning also one by one.
 
     The value network keeps its step size while the policy's follows the KL target. A penalty that
     pulls the discriminator's gradient to 0, and a long replay, let adversary and policy come to
-    rest (Mescheder et al. 2018); pulled to 1 it goes on pushing and the policy falls more often.
+    rest (Mescheder et al. 2018), though they still circle each other until the KL target falls.
     """
     ppo = replace(settings.ppo, batch_size=4096, n_epochs=10, learning_rate=5e-5)
     ppo = replace(ppo, critic_learning_rate=3e-4, kl_target=0.02, kl_final=0.1)
