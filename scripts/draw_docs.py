@@ -16,18 +16,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from sklearn.datasets import load_digits, make_moons
 
-from gail.drawing import image_grid, save
+from gail import Demonstrations
+from gail.drawing import image_grid, save, trajectories
 from generative import (
+    Autoencoder,
     BayesClassifier,
     DropConstant,
     GaussianMixture,
     Mixture,
+    Standardise,
     Training,
     VariationalMixture,
 )
 from generative.binarise import DynamicBinarise
 from generative.coders import Dense
+from generative.hyperspherical import Hypersphere
+from generative.inverse_autoregressive import InverseAutoregressive
+from generative.latents import DiagonalGaussian, Latent
+from generative.sequence_vae import SequenceVAE
 from generative.vae import VAE
+from generative.windows import cut_windows
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Draw:
             "classes.png": classes(),
             "completed.png": completed(),
             "vae.png": autoencoded(),
+            "draws.png": draws(),
+            "windows.png": windows(),
         }
         for name, figure in pictures.items():
             save(figure, self.out / name)
@@ -206,6 +216,44 @@ def autoencoded() -> Figure:
     rows += [16 * model.decode(walk).mean]
     title = "data; reconstructions; draws; from the first to the second"
     return image_grid(torch.cat(rows).reshape(-1, 8, 8).numpy(), title, 12, (0.0, 16.0))
+
+
+def draws() -> Figure:
+    """Digits, and draws of an autoencoder and of VAEs with three kinds of posteriors."""
+    x, _ = digits()
+    rows = [x[1500:1512], autoencoder_draws(x)]
+    kinds: list[Latent] = [DiagonalGaussian(8), InverseAutoregressive(8), Hypersphere(9)]
+    for latent in kinds:
+        torch.manual_seed(0)
+        model = VAE(
+            64, latent, network=Dense((128,)), warm_up=20, preprocessing=DynamicBinarise(16)
+        )
+        model.fit(x, training=Training(100, 64, 3e-3, "cosine"), generator=seeded())
+        rows.append(model.sample(12, seeded(2), means=True))
+    title = (
+        "data; draws of an autoencoder, a VAE, one with autoregressive posteriors, one on a sphere"
+    )
+    return image_grid(torch.cat(rows).reshape(-1, 8, 8).numpy(), title, 12, (0.0, 16.0))
+
+
+def autoencoder_draws(x: torch.Tensor) -> torch.Tensor:
+    """Rows (12, 64) from a mixture over the codes of a plain autoencoder."""
+    torch.manual_seed(0)
+    model = Autoencoder(64, 8, network=Dense((128,)))
+    model.fit(x / 16, training=Training(100, 64, 3e-3, "cosine"), generator=seeded())
+    return 16 * model.sample(12, seeded(2))
+
+
+def windows() -> Figure:
+    """Windows of Ant's joint angles, and draws of a sequence VAE."""
+    demos = Demonstrations.shipped("Ant-v5")
+    joints = [torch.tensor(each.observations[:, 5:13]) for each in demos.episodes()]
+    x, _ = cut_windows(joints[:12], 32, 4)
+    torch.manual_seed(0)
+    model = SequenceVAE(8, 32, latent=16, hidden=64, preprocessing=Standardise())
+    model.fit(x, training=Training(10, 32, 2e-3, "cosine"), generator=seeded())
+    drawn = model.sample(3, seeded(1))
+    return trajectories(x[::700, :, :3][:3].numpy(), drawn[..., :3].numpy(), label="draw")
 
 
 if __name__ == "__main__":

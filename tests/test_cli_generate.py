@@ -97,7 +97,7 @@ def test_bytes_and_colours_are_images(tmp_path: Path) -> None:
     [
         (("--network", "convolutional"), VAE),
         (("--likelihood", "gaussian"), VAE),
-        (("--posterior", "sphere", "--warm-up", 1), VAE),
+        (("--model", "svae", "--warm-up", 1), VAE),
         (("--posterior", "autoregressive"), VAE),
         (("--model", "ae", "--masked", 0.2), Autoencoder),
     ],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from generative import Batch, Mixture, NeuralModel
+    from generative.latents import Latent
 
 Covariance = Literal["full", "tied", "diagonal", "spherical"]
 
@@ -139,29 +140,23 @@ class AE(Coder):
 
 
 @dataclass(frozen=True)
-class VAE(Coder):
-    """Variational autoencoder."""
+class Variational(Coder):
+    """Variational autoencoders."""
 
-    posterior: Literal["gaussian", "autoregressive", "sphere"] = "gaussian"
-    """Gaussian, by inverse autoregressive flow, or von Mises-Fisher on a sphere."""
     beta: float = 1.0
     """Weight of the KL divergence."""
     warm_up: int = 0
     """Epochs in which that weight rises from 0."""
 
+    def latent_variable(self) -> Latent:
+        """Prior and posteriors."""
+        raise NotImplementedError
+
     def build(self, data: Batch) -> NeuralModel:
         """The model."""
-        from generative.hyperspherical import Hypersphere
-        from generative.inverse_autoregressive import InverseAutoregressive
-        from generative.latents import DiagonalGaussian
         from generative.vae import VAE
 
-        kinds = {
-            "gaussian": DiagonalGaussian,
-            "autoregressive": InverseAutoregressive,
-            "sphere": Hypersphere,
-        }
-        latent = kinds[self.posterior](self.latent)
+        latent = self.latent_variable()
         return VAE(latent=latent, beta=self.beta, warm_up=self.warm_up, **self.parts(data))
 
     def sample(self, model: Any, n: int, generator: Generator) -> Tensor:
@@ -171,6 +166,37 @@ class VAE(Coder):
         means = isinstance(model.likelihood, Bernoulli)
         rows: Tensor = model.sample(n, generator, means=means)
         return rows
+
+
+@dataclass(frozen=True)
+class VAE(Variational):
+    """Variational autoencoder."""
+
+    posterior: Literal["gaussian", "autoregressive"] = "gaussian"
+    """Diagonal Gaussian, or made more flexible by inverse autoregressive flow."""
+
+    def latent_variable(self) -> Latent:
+        """Prior and posteriors."""
+        from generative.inverse_autoregressive import InverseAutoregressive
+        from generative.latents import DiagonalGaussian
+
+        if self.posterior == "autoregressive":
+            return InverseAutoregressive(self.latent)
+        return DiagonalGaussian(self.latent)
+
+
+@dataclass(frozen=True)
+class SVAE(Variational):
+    """Variational autoencoder on a sphere, with von Mises-Fisher posteriors."""
+
+    latent: int = 10
+    """Dimensions of the sphere."""
+
+    def latent_variable(self) -> Latent:
+        """Prior and posteriors."""
+        from generative.hyperspherical import Hypersphere
+
+        return Hypersphere(self.latent + 1)
 
 
 @dataclass(frozen=True)
@@ -221,5 +247,6 @@ FAMILIES: dict[str, type[Family]] = {
     "vgmm": VGMM,
     "ae": AE,
     "vae": VAE,
+    "svae": SVAE,
     "seqvae": SeqVAE,
 }
