@@ -30,7 +30,7 @@ from gail.policy import NormalisedPolicy, adam, check_policy, networks
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
 from gail.ranges import expect
-from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows, on_host
+from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows
 
 Environment = str | BatchedEnv | VecEnv | Env[Any, Any]
 
@@ -212,7 +212,6 @@ class TorchPPO(SavedPPO):
             for _ in range(self.n_epochs)
         ]
         self._adapt_learning_rate(mean_of(statistics[-1])["approx_kl"])
-        self._anneal_noise()
         self.policy.normaliser.update(rollout.observations)
         self.seconds["ppo"] = time.perf_counter() - started
         self._record_update(rollout, mean_of(row for epoch in statistics for row in epoch))
@@ -252,14 +251,6 @@ class TorchPPO(SavedPPO):
         rate = self.policy.optimizer.param_groups[0]["lr"]
         rate.copy_(adapted_rate(rate, kl, target))
 
-    @torch.no_grad()
-    def _anneal_noise(self) -> None:
-        """Less noise to the end, so that the policy meets the states it will act in without any."""
-        first, final = self.ppo_settings.log_std_init, self.ppo_settings.log_std_final
-        if final is not None:
-            left = self._current_progress_remaining
-            self.policy.log_std.fill_(final + (first - final) * left)
-
     def _record_update(self, rollout: Rollout, statistics: dict[str, Tensor]) -> None:
         variance = rollout.returns.var().clamp(min=1e-12)  # returns can be constant
         self._record(
@@ -297,3 +288,8 @@ def environment_id(env: Environment | None) -> str | None:
         return env.id
     spec = getattr(env, "spec", None)
     return spec.id if spec is not None else None
+
+
+def on_host(tensor: Tensor) -> Any:
+    """What callbacks read as an array: free on a CPU, left alone on a GPU, where it would wait."""
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor

@@ -36,7 +36,6 @@ _PPO = {
     "net_arch": ranges.WIDTHS,
     "activation": ranges.one_of(Activation),
     "log_std_init": ranges.FINITE,
-    "log_std_final": ranges.optional(ranges.FINITE),
     "critic_rollouts": ranges.whole(0),
 }
 _DISCRIMINATOR = {
@@ -105,8 +104,6 @@ class PPOSettings:
     """Nonlinearity of both networks."""
     log_std_init: float = -1.5
     """Initial log standard deviation, in units of the action box's half-range."""
-    log_std_final: float | None = None
-    """The same at the end, where it is led there in equal steps; None leaves it to be learned."""
     scale_rewards: bool = True
     """Divide rewards by the running standard deviation of their discounted sum."""
     critic_rollouts: int = 0

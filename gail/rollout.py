@@ -233,11 +233,6 @@ class EpisodeMeter:
         return list(zip(returns, lengths, strict=True))
 
 
-def on_host(tensor: Tensor) -> Any:
-    """What callbacks read as an array: free on a CPU, left alone on a GPU, where it would wait."""
-    return tensor.numpy() if tensor.device.type == "cpu" else tensor
-
-
 class RewardScale:
     """Divides rewards by the running standard deviation of their discounted sum.
 

@@ -120,16 +120,6 @@ def test_step_size_follows_the_kl_target(kl: float, factor: float) -> None:
     assert rate.item() == pytest.approx(3e-4 * factor, rel=1e-5)
 
 
-def test_noise_falls_in_equal_steps_to_where_it_was_told() -> None:
-    settings = replace(SMALL, log_std_init=-1.0, log_std_final=-3.0)
-    whole = small_model(settings=settings).learn(512)
-    assert whole.policy.log_std.tolist() == pytest.approx([-3.0, -3.0])
-    half = small_model(settings=settings)
-    half._update_current_progress_remaining(128, 256)
-    half._anneal_noise()
-    assert half.policy.log_std.tolist() == pytest.approx([-2.0, -2.0])
-
-
 def test_policy_speaks_the_environments_units() -> None:
     wide, narrow = gym.spaces.Box(-2.0, 2.0, (2,)), gym.spaces.Box(-0.4, 0.4, (2,))
     policies = []

@@ -44,7 +44,6 @@ WRONG: dict[str, dict[str, list[Any]]] = {
         "net_arch": [(64, 0), (-1,), 64, "64"],
         "activation": ["gelu", None],
         "log_std_init": [NAN, INFINITE],
-        "log_std_final": [NAN, INFINITE],
         "critic_learning_rate": [0.0, -1.0, NAN],
         "kl_final": [0.0, 1.5, NAN],
         "critic_rollouts": [-1, 0.5],
