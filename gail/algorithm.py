@@ -158,7 +158,7 @@ class GAIL(TorchPPO):
         """k minibatches of expert rows against rows of the last rollouts."""
         started, settings = time.perf_counter(), self.settings.discriminator
         transitions = rollout.transitions()
-        self.replay.add(*transitions)
+        self.replay.add(*self.discriminator.seen(*transitions))
         self.discriminator.normaliser.update(transitions[0])
         self.discriminator.train()
         statistics = [self._discriminator_step() for _ in range(settings.updates)]

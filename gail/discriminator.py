@@ -68,6 +68,15 @@ class Discriminator(nn.Module):
             parts.append(self.normaliser(next_obs))
         return torch.cat(parts, dim=-1)
 
+    def seen(self, obs: Tensor, action: Tensor, next_obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Transitions as above, without the columns that are no input, to keep them in less."""
+        inputs = self.inputs
+        return (
+            obs,
+            action if "a" in inputs else action[:, :0],
+            next_obs if inputs.count("s") == 2 else next_obs[:, :0],
+        )
+
     def logits(self, features: Tensor) -> Tensor:
         """Logits (B,) of network inputs (B, F)."""
         logits: Tensor = self.net(features).squeeze(-1)

@@ -30,6 +30,7 @@ from gail.errors import GailError
 from generative.files import replacing_file
 
 KEPT_CHECKPOINTS = 3
+PAUSE = 20  # times as long as a checkpoint took to write, at least, until the next one
 
 
 class RunFolder:
@@ -155,9 +156,10 @@ class Interrupted(KeyboardInterrupt):
 class Keeper(BaseCallback):
     """Saves checkpoints, and ends training cleanly on Ctrl-C or SIGTERM.
 
-    Checkpoints are taken between iterations: at the first one, then every so many seconds, at
-    the end and before stopping. Within the ``with`` block a first signal during training lets
-    the iteration finish, saves and stops; a second one, or one outside training, raises
+    Checkpoints are taken between iterations: at the first one, then every so many seconds, or
+    less often where writing one takes long, at the end and before stopping. Within the ``with``
+    block a first signal during training lets the iteration finish, saves and stops; a second one,
+    or one outside training, raises
     :class:`Interrupted` at once.
 
     Args:
@@ -179,6 +181,7 @@ class Keeper(BaseCallback):
         self.signal: int | None = None
         self.saved_step = 0
         self._saved_at: float | None = None
+        self._took = 0.0
         self._training = self._inside_rollout = self._stopping = False
         self._previous: dict[int, Any] = {}
 
@@ -205,8 +208,7 @@ class Keeper(BaseCallback):
     def _on_rollout_start(self) -> None:
         self._training = True
         self._stopping = self.signal is not None
-        due = self._saved_at is None or self.clock() - self._saved_at >= self.seconds
-        if due or self._stopping:
+        if self._is_due() or self._stopping:
             self.save()
         self._inside_rollout = True
 
@@ -221,12 +223,19 @@ class Keeper(BaseCallback):
         if not self._inside_rollout:
             self.save()
 
+    def _is_due(self) -> bool:
+        if self._saved_at is None:
+            return True
+        return self.clock() - self._saved_at >= max(self.seconds, PAUSE * self._took)
+
     def save(self) -> None:
         """Write a checkpoint of this moment and remove old ones."""
+        began = self.clock()
         learner: Any = self.model  # a TorchPPO, which SB3's base class does not promise
         learner.save_checkpoint(self.run.checkpoint_path(learner.num_timesteps))
         self.run.remove_old_checkpoints()
         self.saved_step, self._saved_at = learner.num_timesteps, self.clock()
+        self._took = self._saved_at - began
 
 
 def provenance(device: torch.device) -> dict[str, Any]:

@@ -118,6 +118,16 @@ def test_every_regulariser_changes_the_loss() -> None:
     assert len(set(losses)) == len(losses)
 
 
+@pytest.mark.parametrize("inputs", ["s", "sa", "ss", "sas"])
+def test_what_replay_leaves_out_makes_no_difference(inputs: Any) -> None:
+    discriminator = Discriminator(3, BOX, DiscriminatorSettings(inputs=inputs))
+    transitions = torch.randn(5, 3), torch.randn(5, 2), torch.randn(5, 3)
+    kept = discriminator.seen(*transitions)
+    assert torch.equal(discriminator(*kept), discriminator(*transitions))
+    state_reads = len(inputs) - ("a" in inputs)
+    assert sum(column.shape[1] for column in kept) == 3 * state_reads + 2 * ("a" in inputs)
+
+
 def test_replay_holds_the_last_rollouts_and_nothing_else() -> None:
     replay, generator = Replay(capacity=2), torch.Generator().manual_seed(0)
     for value in (1.0, 2.0, 3.0):
