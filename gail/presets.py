@@ -226,15 +226,15 @@ def preset(env_id: str | None) -> Settings:
 
 
 def _humanoid(settings: Settings) -> Settings:
-    """Measured together in benchmarks/, the critic, minibatches and cloning also one by one.
+    """Measured together in benchmarks/, the critic and cloning also one by one.
 
     The value network keeps its step size while the policy's follows the KL target. A penalty that
     pulls the discriminator's gradient to 0, and a long replay, let adversary and policy come to
     rest (Mescheder et al. 2018), though they still circle each other until the KL target falls.
     """
-    ppo = replace(settings.ppo, batch_size=4096, n_epochs=10, learning_rate=5e-5)
-    ppo = replace(ppo, critic_learning_rate=3e-4, kl_target=0.02, kl_final=0.1)
-    discriminator = replace(settings.discriminator, gradient_penalty=0.5, gradient_target=0.0)
+    ppo = replace(settings.ppo, learning_rate=5e-5, critic_learning_rate=3e-4)
+    ppo = replace(ppo, kl_target=0.02, kl_final=0.1)
+    discriminator = replace(settings.discriminator, gradient_penalty=1.0, gradient_target=0.0)
     discriminator = replace(discriminator, replay_rollouts=20)
     cloning = replace(settings.cloning, steps=6000)
     return replace(settings, steps=1_500_000, ppo=ppo, discriminator=discriminator, cloning=cloning)
