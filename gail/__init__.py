@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from gail.demonstrations import Demonstrations
     from gail.errors import CheckpointError, DemonstrationError, DivergenceError
     from gail.evaluation import evaluate
-    from gail.loading import load
+    from gail.loading import load, pretrained
     from gail.ppo import TorchPPO
     from gail.presets import Settings, preset
     from gail.rendering import record
+    from gail.sb3_export import to_sb3
+    from gail.sb3_import import from_sb3
 
 __all__ = [
     "GAIL",
@@ -31,9 +33,12 @@ __all__ = [
     "TorchPPO",
     "clone",
     "evaluate",
+    "from_sb3",
     "load",
     "preset",
+    "pretrained",
     "record",
+    "to_sb3",
 ]
 
 # Names are imported when first used, so that ``gail --help`` does not wait for PyTorch.
@@ -49,7 +54,10 @@ _HOMES = {
     "clone": "cloning",
     "evaluate": "evaluation",
     "load": "loading",
+    "pretrained": "loading",
     "record": "rendering",
+    "from_sb3": "sb3_import",
+    "to_sb3": "sb3_export",
 }
 
 

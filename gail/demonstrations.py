@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.spaces import Space
 from numpy.typing import NDArray
 
-from gail import formats, formats_imitation, formats_minari, task_checks, validation
+from gail import formats, formats_imitation, formats_minari, shipped, task_checks, validation
 from gail.episodes import (
     AnyPath,
     BoolArray,
@@ -113,7 +113,7 @@ class Demonstrations:
         Raises:
             DemonstrationError: if there are none of this task; the message names those there are.
         """
-        return cls.load(formats.shipped_path(env_id), env_id=env_id, trajectories=trajectories)
+        return cls.load(shipped.data_file(env_id), env_id=env_id, trajectories=trajectories)
 
     @classmethod
     def from_episodes(

@@ -27,12 +27,6 @@ from gail.episodes import AnyPath, Recording, flat_arrays
 from gail.errors import DemonstrationError
 from generative.files import check_zip_directory, replacing_file
 
-# A checkout keeps the shipped data beside the package, a wheel inside it.
-_SHIPPED_FOLDERS = (
-    Path(__file__).resolve().parent.parent / "expert_data",
-    Path(__file__).resolve().parent / "expert_data",
-)
-
 # What zipfile and NumPy raise for damaged files, beside ValueError.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -174,20 +168,3 @@ def write_npz(recording: Recording, path: AnyPath) -> None:
         arrays["mujoco_version"] = np.array(recording.mujoco_version)
     with replacing_file(path) as handle:
         np.savez_compressed(handle, allow_pickle=False, **arrays)
-
-
-def shipped_path(env_id: str) -> Path:
-    """Where the project's own demonstrations of ``env_id`` lie, in a checkout or a wheel.
-
-    Raises:
-        DemonstrationError: if there are none; the message names the tasks there are.
-    """
-    file = env_id.lower().replace("/", "-") + ".npz"
-    for folder in _SHIPPED_FOLDERS:
-        if (folder / file).is_file():
-            return folder / file
-    there = sorted({f.stem for folder in _SHIPPED_FOLDERS for f in folder.glob("*.npz")})
-    raise DemonstrationError(
-        f"No demonstrations of {env_id} are shipped (there are: {', '.join(there) or 'none'}); "
-        "give your own with --demonstrations FILE, or make some with gail collect."
-    )

@@ -10,7 +10,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from known_episodes import ACTION_WIDTH, ENDS, OBSERVATION_WIDTH, known_demonstrations
 
-from gail import formats
+from gail import shipped
 from gail.demonstrations import Demonstrations
 from gail.errors import DemonstrationError
 
@@ -153,7 +153,7 @@ def test_shipped_data_is_found_in_a_checkout_and_in_a_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = (tmp_path / "checkout", tmp_path / "wheel")
-    monkeypatch.setattr(formats, "_SHIPPED_FOLDERS", folders)
+    monkeypatch.setattr(shipped, "FOLDERS", folders)
     known_demonstrations().save(folders[1] / "pendulum-v1.npz")
     assert Demonstrations.shipped("Pendulum-v1").hash == known_demonstrations().hash
     known_demonstrations().head(2).save(folders[0] / "pendulum-v1.npz")
