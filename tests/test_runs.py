@@ -3,63 +3,20 @@
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import json
 import os
 import signal
-import zipfile
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import KVWriter
+from learners import Learner, write_checkpoint
 
 from gail.curves import STEP
 from gail.errors import GailError
-from gail.progress import LINE_SECONDS, RichProgress
 from gail.runs import Interrupted, Keeper, RunFolder, provenance
-
-
-class Learner:
-    """What callbacks see of an algorithm: steps, a logger and checkpoints of one number."""
-
-    def __init__(self) -> None:
-        self.num_timesteps = 0
-        self.logger = type("Logger", (), {"output_formats": []})()
-
-    def save_checkpoint(self, path: Path) -> None:
-        write_checkpoint(path, self.num_timesteps)
-
-    def learn(self, callback: BaseCallback, iterations: int, steps: int = 10) -> None:
-        """SB3's loop: rollouts of ``steps`` steps until done or stopped."""
-        callback.init_callback(self)  # type: ignore[arg-type]
-        callback.on_training_start({"total_timesteps": iterations * steps}, {})
-        for _ in range(iterations):
-            callback.on_rollout_start()
-            for _ in range(steps):
-                self.num_timesteps += 1
-                if not callback.on_step():
-                    return callback.on_training_end()
-            callback.on_rollout_end()
-        return callback.on_training_end()
-
-
-class Clock:
-    """A clock that goes on by ``tick`` seconds whenever it is read."""
-
-    def __init__(self, tick: float) -> None:
-        self.now, self.tick = 0.0, tick
-
-    def __call__(self) -> float:
-        self.now += self.tick
-        return self.now
-
-
-def write_checkpoint(path: Path, content: int) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("metadata.json", json.dumps(content))
 
 
 def steps_of(run: RunFolder) -> list[int]:
@@ -135,8 +92,17 @@ def test_provenance_is_json_and_names_what_a_result_depends_on() -> None:
 
 
 def test_the_last_three_checkpoints_are_kept(run: RunFolder) -> None:
-    Learner().learn(Keeper(run, seconds=0), iterations=8)
+    Learner().learn(Keeper(run, seconds=0, clock=lambda: 0.0), iterations=8)
     assert steps_of(run) == [80, 70, 60]
+
+
+def test_checkpoints_take_a_small_share_of_the_time(run: RunFolder) -> None:
+    seconds = itertools.count()  # each look at the clock takes one, and so does each save
+    Learner().learn(Keeper(run, seconds=0, clock=lambda: next(seconds)), iterations=50)
+    end, second, first = steps_of(run)
+    assert end == 500
+    assert 190 <= first <= 210
+    assert 190 <= second - first <= 210
 
 
 def test_checkpoints_wait_for_their_time(run: RunFolder) -> None:
@@ -248,72 +214,16 @@ def test_a_run_killed_before_its_first_row_resumes(run: RunFolder) -> None:
     assert [int(row[STEP]) for row in rows(run)] == [10, 20]
 
 
-def test_tensorboard_hides_what_the_resumed_run_repeats(run: RunFolder) -> None:
+def test_tensorboard_hides_what_the_resumed_run_repeats(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log(run, range(10, 60, 10))
+    # TensorBoard reads event files by name: the second they were made in, then a count without
+    # leading zeros. Within one second the tenth of a process would come before the ninth.
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 1)
     log(run, range(40, 80, 10), resumed_at=30)
     events = EventAccumulator(str(run.path)).Reload()
     assert [event.step for event in events.Scalars(STEP)] == [10, 20, 30, 40, 50, 60, 70]
-
-
-# --- progress -----------------------------------------------------------------------------
-
-
-def shown(terminal: bool, tick: float) -> tuple[str, Learner, RichProgress]:
-    stream = io.StringIO()
-    console = Console(file=stream, force_terminal=terminal, width=100)
-    learner, progress = Learner(), RichProgress(console, Clock(tick))
-    learner.learn(progress, iterations=4)
-    return stream.getvalue(), learner, progress
-
-
-def test_a_file_gets_a_line_now_and_then() -> None:
-    text, learner, _ = shown(terminal=False, tick=LINE_SECONDS / 4)
-    lines = text.splitlines()
-    assert 2 <= len(lines) <= 15
-    assert all(line.startswith("steps ") for line in lines)
-    assert "40 of 40" in lines[-1]
-    assert "\x1b" not in text
-    assert learner.logger.output_formats == []
-
-
-def test_a_terminal_gets_one_panel_and_its_cursor_back() -> None:
-    text, learner, progress = shown(terminal=True, tick=1.0)
-    assert "40 of 40" in text
-    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l") >= 0  # hidden, then shown again
-    assert learner.logger.output_formats == []
-    progress.close()  # again does no harm
-
-
-def test_progress_can_be_closed_before_it_started() -> None:
-    RichProgress().close()
-
-
-def test_the_log_is_what_progress_shows() -> None:
-    stream = io.StringIO()
-    progress = RichProgress(Console(file=stream, width=200), Clock(LINE_SECONDS))
-
-    class Logs(Learner):
-        def learn(self, callback: BaseCallback, iterations: int, steps: int = 10) -> None:
-            super().learn(callback, iterations, steps)
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            super().__setattr__(name, value)
-            if name == "num_timesteps" and value == 5:
-                sink: KVWriter = self.logger.output_formats[0]
-                values = {
-                    "rollout/ep_rew_mean": 123.4,
-                    "discriminator/accuracy_expert": 0.75,
-                    "discriminator/accuracy_policy": 0.5,
-                    "train/approx_kl": 0.0125,
-                    "train/learning_rate": 3e-4,
-                    "time/seconds_physics": 3.0,
-                    "time/seconds_ppo": 1.0,
-                }
-                sink.write(values, {})
-
-    Logs().learn(progress, iterations=2)
-    last = stream.getvalue().splitlines()[-1]
-    for part in ("123.4", "75% of expert, 50% of policy", "0.0125", "3.0e-04", "physics 75%"):
-        assert part in last
