@@ -88,7 +88,12 @@ class NormalisedPolicy(ActorCriticPolicy):
     def evaluate_actions(self, obs: PyTorchObs, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Values (B,), log-probabilities (B,) and entropies (B,) of given actions."""
         assert isinstance(obs, Tensor)
-        latent_pi, latent_vf = self.mlp_extractor(self.extract_features(obs))
+        features = self.normaliser(obs.flatten(1))
+        return self.evaluate_features(features, actions)
+
+    def evaluate_features(self, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same for normalised observations (B, O), as :attr:`normaliser` makes them."""
+        latent_pi, latent_vf = self.mlp_extractor(features)
         mean, log_std = self.gaussian(latent_pi)
         entropy = (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum().expand(len(mean))
         return self.value_net(latent_vf).squeeze(-1), log_prob(actions, mean, log_std), entropy

@@ -204,10 +204,11 @@ class TorchPPO(SavedPPO):
             rollout.compute_advantages(rewards, self.value)
         require_finite({"rewards": rewards, "values of next steps": rollout.next_values})
         self.policy.set_training_mode(True)
+        features = self.policy.normaliser(rollout.observations)  # once for all passes
         statistics = [
             [
                 self._minibatch_step(batch)
-                for batch in rollout.minibatches(self.batch_size, self.generator)
+                for batch in rollout.minibatches(features, self.batch_size, self.generator)
             ]
             for _ in range(self.n_epochs)
         ]
@@ -228,7 +229,7 @@ class TorchPPO(SavedPPO):
 
     def minibatch_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """What a minibatch minimises, and scalars to log."""
-        values, log_probs, entropy = self.policy.evaluate_actions(batch.observations, batch.actions)
+        values, log_probs, entropy = self.policy.evaluate_features(batch.features, batch.actions)
         settings = self.ppo_settings
         return ppo_loss(values, log_probs, entropy, batch, settings, self.critic_only)
 

@@ -22,7 +22,7 @@ from generative.normaliser import RunningNorm
 class Batch(NamedTuple):
     """Rows of a rollout that a PPO minibatch needs."""
 
-    observations: Tensor  # (B, O)
+    features: Tensor  # (B, O), normalised observations
     actions: Tensor  # (B, A), unclipped
     log_probs: Tensor  # (B,)
     advantages: Tensor  # (B,)
@@ -113,12 +113,20 @@ class Rollout:
             gae(rewards, self.values, self.next_values, self.dones, self.gamma, self.gae_lambda)
         )
 
-    def minibatches(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """One pass over all rows in random order; advantages normalised over the whole rollout."""
+    def minibatches(
+        self, features: Tensor, batch_size: int, generator: torch.Generator
+    ) -> Iterator[Batch]:
+        """One pass over all rows in random order; advantages normalised over the whole rollout.
+
+        Args:
+            features: normalised observations (T, N, O).
+            batch_size: B.
+            generator: of the order.
+        """
         advantages = self.advantages.flatten()
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         rows = Batch(
-            self.observations.flatten(0, 1),
+            features.flatten(0, 1),
             self.actions.flatten(0, 1),
             self.log_probs.flatten(),
             advantages,

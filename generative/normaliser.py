@@ -65,7 +65,7 @@ class RunningNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (..., D): the deviation from the mean over ``std``, clipped."""
         scale = torch.where(self._varies(), 1 / self.std, 0.0)
-        return ((x - self.mean) * scale).clamp(-self.clip, self.clip)
+        return (x - self.mean).mul_(scale).clamp_(-self.clip, self.clip)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Undo :meth:`forward` where it did not clip; constant dimensions give their mean."""

@@ -45,7 +45,7 @@ class RecordsRatios(TorchPPO):
     def _minibatch_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         if self.fresh:
             with torch.no_grad():
-                _, log_probs, _ = self.policy.evaluate_actions(batch.observations, batch.actions)
+                _, log_probs, _ = self.policy.evaluate_features(batch.features, batch.actions)
             self.first_ratios.append(torch.exp(log_probs - batch.log_probs))
             self.fresh = False
         return super()._minibatch_step(batch)

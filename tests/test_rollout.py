@@ -107,12 +107,13 @@ def test_nothing_flows_across_an_episodes_end() -> None:
 def test_minibatches_hold_every_row_once_with_normalised_advantages() -> None:
     rollout = random_rollout()
     rollout.compute_advantages(rollout.rewards, value)
-    batches = list(rollout.minibatches(7, torch.Generator().manual_seed(0)))
+    features = 2 * rollout.observations
+    batches = list(rollout.minibatches(features, 7, torch.Generator().manual_seed(0)))
     advantages = torch.cat([batch.advantages for batch in batches])
     assert advantages.mean().abs() < 1e-6
     assert advantages.std().item() == pytest.approx(1.0, abs=1e-4)
-    seen = torch.cat([batch.observations for batch in batches])
-    rows = rollout.observations.flatten(0, 1)
+    seen = torch.cat([batch.features for batch in batches])
+    rows = features.flatten(0, 1)
     assert len(seen) == T * N
     assert torch.equal(seen.sort(0).values, rows.sort(0).values)
 
