@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -78,6 +78,28 @@ def as_batch(
         )
     check_finite(given, "context")
     return Batch(rows, given, steps)
+
+
+class Conditional(Protocol):
+    """A model that can be conditioned on rows of a width, 0 for none."""
+
+    context: int
+
+
+def check_context(model: Conditional, context: Tensor | None, rows: int) -> None:
+    """Refuse a context that a model was not made for.
+
+    Raises:
+        ValueError: if its width or the number of its rows is wrong.
+    """
+    expected = (rows, model.context) if model.context else None
+    given = None if context is None else tuple(context.shape)
+    if given != expected:
+        raise ValueError(
+            f"This {type(model).__name__} was made for context={model.context} and was given "
+            f"{'no context' if given is None else f'a context of the shape {given}'}; "
+            f"{f'give one of the shape {expected}' if expected else 'leave it out'}."
+        )
 
 
 def row_shape(x: Tensor) -> list[int | None]:

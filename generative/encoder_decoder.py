@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from generative.batches import Batch
+from generative.batches import Batch, check_context
 from generative.bounds import chunks
 from generative.chain import describe
 from generative.coders import Convolutional, Dense, Network
@@ -92,23 +92,8 @@ class EncoderDecoder(NeuralModel):
                 f"Rows have the shape {tuple(batch.x.shape[1:])} after preprocessing and this "
                 f"{name} was made for {self.shape}; reshape the data, or make it for their shape."
             )
-        self.check_context(batch.context, len(batch.x))
+        check_context(self, batch.context, len(batch.x))
         self.likelihood.check(batch.x)
-
-    def check_context(self, context: Tensor | None, rows: int) -> None:
-        """Refuse a context that the model was not made for.
-
-        Raises:
-            ValueError: if its width or the number of its rows is wrong.
-        """
-        expected = (rows, self.context) if self.context else None
-        given = None if context is None else tuple(context.shape)
-        if given != expected:
-            raise ValueError(
-                f"This {type(self).__name__} was made for context={self.context} and was given "
-                f"{'no context' if given is None else f'a context of the shape {given}'}; "
-                f"{f'give one of the shape {expected}' if expected else 'leave it out'}."
-            )
 
     @abstractmethod
     def codes(self, batch: Batch) -> Tensor:
@@ -201,5 +186,5 @@ class EncoderDecoder(NeuralModel):
     def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
         """A context on the model's device, checked."""
         given = None if context is None else torch.as_tensor(context).to(self.device, self.dtype)
-        self.check_context(given, rows)
+        check_context(self, given, rows)
         return given

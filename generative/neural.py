@@ -110,6 +110,9 @@ class NeuralModel(GenerativeModel):
     def after_step(self, moment: Moment) -> None:
         """What follows each step, such as a moving average of weights in buffers."""
 
+    def before_fit(self, data: Batch) -> None:
+        """What the first ``fit`` learns of data, here as they were given, without gradients."""
+
     def after_fit(self, data: Batch) -> None:
         """What is left to do once ``fit`` has trained on data, here as they were given."""
 
@@ -155,6 +158,9 @@ class NeuralModel(GenerativeModel):
         self.preprocessing = self._checked(data, held_out)
         self.row_shape = torch.tensor([size or 0 for size in row_shape(data.x)])
         try:
+            if not self.fitted:
+                with torch.no_grad():
+                    self.before_fit(data)
             trainer = Trainer(self, data, held_out, training, generator)
             if monitor.checkpoint is not None and monitor.checkpoint.exists():
                 continuation.restore(monitor.checkpoint, trainer)

@@ -12,7 +12,7 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn import functional as F
 
 from generative.autoregression import AutoregressiveNoise
-from generative.batches import Batch
+from generative.batches import Batch, check_context
 from generative.bounds import activity, chunks
 from generative.chain import describe
 from generative.data import Data, check_positive, within
@@ -113,22 +113,7 @@ class SequenceModel(NeuralModel):
                 f"{self.steps}; cut them with cut_windows(episodes, {self.steps}), or make the "
                 "model for longer ones."
             )
-        self.check_context(batch.context, len(batch.x))
-
-    def check_context(self, context: Tensor | None, rows: int) -> None:
-        """Refuse a context that the model was not made for.
-
-        Raises:
-            ValueError: if its width or the number of its rows is wrong.
-        """
-        expected = (rows, self.context) if self.context else None
-        given = None if context is None else tuple(context.shape)
-        if given != expected:
-            raise ValueError(
-                f"This {type(self).__name__} was made for context={self.context} and was given "
-                f"{'no context' if given is None else f'a context of the shape {given}'}; "
-                f"{f'give one of the shape {expected}' if expected else 'leave it out'}."
-            )
+        check_context(self, batch.context, len(batch.x))
 
     def windows(self, batch: Batch) -> Windows:
         """Data after preprocessing, filled up to the longest length with what is not seen."""
@@ -231,7 +216,7 @@ class SequenceModel(NeuralModel):
     def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
         """A context on the model's device, checked."""
         given = None if context is None else torch.as_tensor(context).to(self._like)
-        self.check_context(given, rows)
+        check_context(self, given, rows)
         return given
 
     def parts(self, batch: Batch) -> list[Batch]:

@@ -1,0 +1,153 @@
+"""Nets that tell noise from signal: of vectors, and of windows of sequences."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from generative.coders import widths
+from generative.data import check_positive
+from generative.nets import mlp
+
+_WAVES = 16  # of the code of a noise level
+
+
+@dataclass(frozen=True)
+class Denoiser(ABC):
+    """A net: the description, without parameters."""
+
+    @abstractmethod
+    def build(self, steps: int, features: int, beside: int, context: int) -> nn.Module:
+        """A net from windows, what is known of each of their steps, noise and context to windows.
+
+        Args:
+            steps: T; 1 for vectors.
+            features: D.
+            beside: how many numbers are known of each step.
+            context: C.
+        """
+
+
+@dataclass(frozen=True)
+class Perceptron(Denoiser):
+    """A multilayer perceptron over all there is, for vectors and for short windows.
+
+    >>> net = Perceptron((16,)).build(1, 3, 0, 0)
+    >>> net(torch.randn(5, 1, 3), torch.zeros(5), None, None).shape
+    torch.Size([5, 1, 3])
+    """
+
+    hidden: Sequence[int] = (256, 256, 256)
+    """Widths of the hidden layers."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", widths("Perceptron", "hidden", self.hidden))
+
+    def build(self, steps: int, features: int, beside: int, context: int) -> nn.Module:
+        """The net."""
+        return DensePart(steps, features, beside, context, self.hidden)
+
+
+@dataclass(frozen=True)
+class Mixer(Denoiser):
+    """Layers that mix steps and layers that mix features, in turns (Tolstikhin et al. 2021).
+
+    >>> net = Mixer(16, 2).build(8, 3, 6, 1)
+    >>> net(torch.randn(5, 8, 3), torch.zeros(5), torch.zeros(5, 8, 6), torch.zeros(5, 1)).shape
+    torch.Size([5, 8, 3])
+    """
+
+    width: int = 192
+    """Numbers kept of each step."""
+    blocks: int = 4
+    """Of one layer of each kind."""
+
+    def __post_init__(self) -> None:
+        check_positive("Mixer", width=self.width, blocks=self.blocks)
+
+    def build(self, steps: int, features: int, beside: int, context: int) -> nn.Module:
+        """The net."""
+        return MixingPart(steps, features, beside, context, self)
+
+
+class DensePart(nn.Module):
+    """See :class:`Perceptron`; gives zeros before it learns."""
+
+    def __init__(
+        self, steps: int, features: int, beside: int, context: int, hidden: Sequence[int]
+    ) -> None:
+        super().__init__()
+        width = steps * (features + beside) + 2 * _WAVES + context
+        self.body = mlp(width, hidden, steps * features, activation=nn.SiLU, final_gain=0.0)
+
+    def forward(
+        self, x: Tensor, level: Tensor, beside: Tensor | None, context: Tensor | None
+    ) -> Tensor:
+        """A correction (B, T, D) of white rows (B, T, D).
+
+        Args:
+            x: the rows.
+            level: log of the ratio of noise to signal (B,).
+            beside: what is known of each step (B, T, K).
+            context: (B, C).
+        """
+        given = [x.flatten(1), waves(level)]
+        given += [] if beside is None else [beside.flatten(1)]
+        given += [] if context is None else [context]
+        told: Tensor = self.body(torch.cat(given, 1))
+        return told.view_as(x)
+
+
+class MixingPart(nn.Module):
+    """See :class:`Mixer`; gives zeros before it learns."""
+
+    def __init__(self, steps: int, features: int, beside: int, context: int, sizes: Mixer) -> None:
+        super().__init__()
+        self.first = nn.Linear(features + beside, sizes.width)
+        self.blocks = nn.ModuleList(
+            Block(steps, sizes.width, 2 * _WAVES + context) for _ in range(sizes.blocks)
+        )
+        self.last = nn.Linear(sizes.width, features)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(
+        self, x: Tensor, level: Tensor, beside: Tensor | None, context: Tensor | None
+    ) -> Tensor:
+        """A correction (B, T, D) of white rows, as of :class:`DensePart`."""
+        told = waves(level) if context is None else torch.cat([waves(level), context], 1)
+        h = self.first(x if beside is None else torch.cat([x, beside], 2))  # (B, T, H)
+        for block in self.blocks:
+            h = block(h, told)
+        out: Tensor = self.last(h)
+        return out
+
+
+class Block(nn.Module):
+    """Mixes steps, then features, and adds both to what it was given."""
+
+    def __init__(self, steps: int, width: int, told: int) -> None:
+        super().__init__()
+        self.steps = nn.Linear(steps, steps)
+        self.told = nn.Linear(told, 2 * width)
+        self.up = nn.Linear(width, 2 * width)
+        self.down = nn.Linear(2 * width, width)
+
+    def forward(self, h: Tensor, told: Tensor) -> Tensor:
+        """The same shape (B, T, H), for a noise level and context (B, K)."""
+        h = h + self.steps(h.mT).mT
+        inner = self.up(h) + self.told(told)[:, None]
+        added: Tensor = self.down(nn.functional.silu(inner))
+        return h + added
+
+
+def waves(level: Tensor) -> Tensor:
+    """Cosines and sines (B, 32) of numbers (B,) from about -5 to 5."""
+    lengths = torch.arange(1, _WAVES + 1, dtype=level.dtype, device=level.device)
+    angle = level[:, None] * lengths * (math.pi / 12)
+    return torch.cat([angle.cos(), angle.sin()], 1)

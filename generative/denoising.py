@@ -1,0 +1,246 @@
+"""How a diffusion model is made and trained; what it can do is in ``generative.diffusion``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from generative.batches import Batch, check_context
+from generative.bounds import chunks
+from generative.chain import describe
+from generative.data import Data, as_tensor, check_mask
+from generative.denoisers import Denoiser, Mixer, Perceptron
+from generative.described import describe_part, part_from
+from generative.gaussian_basis import GaussianBasis
+from generative.neural import NeuralModel
+from generative.noise import Noise, spread_evenly
+from generative.training import Moment, Training
+from generative.transform import Transform
+from generative.windows import hide_at_random
+
+_ROWS = 5000  # that the Gaussian part is fitted to
+_CELLS = 1 << 20  # numbers that go through the net at once when much is evaluated
+
+
+class Known(NamedTuple):
+    """What the net is told beside noisy rows.
+
+    Attributes:
+        x: (B, T, D), anything finite where not seen.
+        seen: (B, T, D), True where a value is known.
+        context: (B, C).
+    """
+
+    x: Tensor
+    seen: Tensor
+    context: Tensor | None
+
+    def at(self, rows: slice) -> Known:
+        """The same of some rows."""
+        context = None if self.context is None else self.context[rows]
+        return Known(self.x[rows], self.seen[rows], context)
+
+
+class Denoising(NeuralModel):
+    """Net, loss and preparation of :class:`~generative.diffusion.Diffusion`, which see."""
+
+    training_defaults = Training(schedule="cosine")
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        *,
+        network: Denoiser | None = None,
+        noise: Noise | None = None,
+        context: int = 0,
+        parts: float = 0.25,
+        preprocessing: Transform | None = None,
+    ) -> None:
+        super().__init__(preprocessing)
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        fits = len(self.shape) in (1, 2) and min(self.shape) > 0
+        if not fits or not 0 <= parts < 1 or context < 0:
+            raise ValueError(
+                f"A Diffusion was given shape={self.shape}, parts={parts} and context={context}; "
+                "expected a width D or (T, D), each 1 or more, a share of at least 0 and below 1, "
+                "and a context of 0 or more."
+            )
+        self.network = network or (Perceptron() if len(self.shape) == 1 else Mixer())
+        self.noise, self.context = noise or Noise(), context
+        self.parts = parts
+        length, features = (1, *self.shape)[-2:]
+        beside = 2 * features if parts else 0
+        self.net = self.network.build(length, features, beside, context)
+        self.basis = GaussianBasis()
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON."""
+        return {
+            "shape": list(self.shape),
+            "network": describe_part(self.network),
+            "noise": describe_part(self.noise),
+            "context": self.context,
+            "parts": self.parts,
+            "preprocessing": describe(self.preprocessing),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """An unfitted model from what :meth:`settings` returned."""
+        network: Denoiser = part_from(settings["network"], (Perceptron, Mixer))
+        noise = part_from(settings["noise"], (Noise,))
+        return super().from_settings({**settings, "network": network, "noise": noise})
+
+    def check(self, batch: Batch) -> None:
+        """Refuse rows of another shape or of several lengths, and a context that does not fit.
+
+        Raises:
+            ValueError: in one sentence.
+        """
+        shape = tuple(batch.x.shape[1:])
+        if shape != self.shape:
+            raise ValueError(
+                f"Rows have the shape {shape} after preprocessing and this Diffusion was made for "
+                f"{self.shape}; reshape or cut the data, or make it for their shape."
+            )
+        if batch.lengths is not None and not (batch.lengths == self.shape[0]).all():
+            raise ValueError(
+                f"This Diffusion was given sequences of {int(batch.lengths.min())} steps among "
+                f"those of {self.shape[0]}; cut windows of one length with cut_windows."
+            )
+        check_context(self, batch.context, len(batch.x))
+
+    def before_fit(self, data: Batch) -> None:
+        """Fit the Gaussian part."""
+        rows = torch.linspace(0, len(data.x) - 1, min(_ROWS, len(data.x)), device=self.device)
+        noise = torch.Generator(self.device).manual_seed(0)
+        self.basis.fit(self.windows(self.preprocessed(data.at(rows.long()), noise)[0].x))
+
+    def loss(
+        self,
+        batch: Batch,
+        moment: Moment,
+        generator: torch.Generator | None,
+        player: str = "model",
+    ) -> dict[str, Tensor]:
+        """The mean of :meth:`errors` at ratios spread over their range.
+
+        The share ``parts`` of the rows show a random part of themselves.
+        """
+        x = self.windows(batch.x)
+        ratio = self.noise.ratio(spread_evenly(len(x), x, generator))
+        seen = self._shown(x, generator)
+        return {"loss": self.errors(Known(x, seen, batch.context), ratio, generator).mean()}
+
+    def errors(self, known: Known, ratio: Tensor, generator: torch.Generator | None) -> Tensor:
+        """How badly rows (B,) are told from noise, with gradients.
+
+        The mean over what is not seen of (x - E[x | noisy])² (1 + ratio²) / ratio², in units of
+        the data's spread: where the signal shrinks as noise grows, this is the error of the
+        velocity (Salimans & Ho 2022, appendix D), which is about as large at all levels.
+
+        Args:
+            known: rows, and which of their values the net is told.
+            ratio: of noise to signal (B,).
+            generator: source of the noise.
+        """
+        x = known.x
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+        std = ratio * self.basis.scale
+        noisy = known.x + std[:, None, None] * noise
+        error = known.x - self.estimate(noisy, std, known)
+        weight = (1 + ratio.square()) / std.square()
+        return weight * torch.where(known.seen, 0, error.square()).mean((1, 2))
+
+    def estimate(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
+        """E[x | noisy, known] (B, T, D), of rows after preprocessing with noise of std (B,)."""
+        beside = None
+        if self.parts:
+            values = (known.x - self.basis.mean) / self.basis.std
+            values = torch.where(known.seen, values, 0)
+            beside = torch.cat([values, known.seen.to(values)], 2)  # (B, T, 2D)
+
+        def net(white: Tensor) -> Tensor:
+            level = (std / self.basis.scale).log()
+            told: Tensor = self.net(white, level, beside, known.context)
+            return told
+
+        return self.basis.estimate(noisy, std[:, None, None], net)
+
+    def std(self, ratio: float, rows: int) -> Tensor:
+        """Standard deviations (B,) of noise of one ratio to the spread of the data."""
+        return (ratio * self.basis.scale).expand(rows)
+
+    def windows(self, x: Tensor) -> Tensor:
+        """Rows as windows (B, T, D); vectors have one step."""
+        return x[:, None] if x.dim() == 2 else x
+
+    def unseen(self, x: Tensor, context: Tensor | None) -> Known:
+        """That nothing is known of rows (B, T, D) but their context."""
+        return Known(x, torch.zeros_like(x, dtype=torch.bool), context)
+
+    def prepare(
+        self, x: Data, context: Data | None, generator: torch.Generator | None
+    ) -> tuple[Batch, Tensor]:
+        """Checked data as the nets see them, and log |det dy/dx| (B,).
+
+        Raises:
+            ValueError: if the model was not fitted or the data do not fit it.
+        """
+        self.check_fitted()
+        batch, log_det = self.preprocessed(self.as_batch(x, context), generator)
+        self.check(batch)
+        return batch, log_det
+
+    def prepare_holes(
+        self, x: Data, mask: Data, context: Data | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor, Known]:
+        """Data with 0 for what is hidden and their mask; and what the nets know.
+
+        Raises:
+            ValueError: if mask or data cannot be used, or the preprocessing mixes dimensions.
+        """
+        self.check_fitted()
+        self.preprocessing.check_elementwise("impute")
+        given, holes = as_tensor(x), as_tensor(mask, "The mask")
+        seen = check_mask(holes.flatten(1), given.flatten(1)).reshape(given.shape)
+        seen = seen.to(self.device)
+        data = torch.where(seen, given.to(self._like), 0)
+        batch, _ = self.preprocessed(self.as_batch(data, context), generator)
+        here = self.preprocessing.kept(seen)
+        batch = batch._replace(x=torch.where(here, batch.x, 0))
+        self.check(batch)
+        return data, seen, Known(self.windows(batch.x), self.windows(here), batch.context)
+
+    def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
+        """A context on the model's device, checked."""
+        given = None if context is None else torch.as_tensor(context).to(self._like)
+        check_context(self, given, rows)
+        return given
+
+    def pieces(self, batch: Batch) -> list[Batch]:
+        """The rows in parts that fit into memory, and better into caches."""
+        return chunks(batch, self.rows_at_once())
+
+    def rows_at_once(self) -> int:
+        """How many rows go through the net at once when much is evaluated."""
+        length, features = (1, *self.shape)[-2:]
+        return max(1, _CELLS // (length * max(features, 256)))
+
+    def _shown(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Which values (B, T, D) of the rows are shown while the model learns."""
+        whole = torch.ones_like(x, dtype=torch.bool)
+        if not self.parts:
+            return ~whole
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(shape, generator=generator, dtype=x.dtype, device=x.device)
+
+        if x.shape[1] > 1:
+            left = hide_at_random(whole, generator)
+        else:
+            left = uniform(*x.shape) < uniform(len(x), 1, 1)
+        return left & (uniform(len(x), 1, 1) < self.parts)
