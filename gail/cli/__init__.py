@@ -27,6 +27,7 @@ from gail.cli.console import complain
 from gail.cli.data import Convert, Inspect, Validate
 from gail.cli.doctor import Doctor
 from gail.cli.evaluate import Evaluate
+from gail.cli.export import Export
 from gail.cli.generate import Generate
 from gail.cli.render import Render
 from gail.cli.report import Report
@@ -111,6 +112,7 @@ def parse(words: Sequence[str]) -> Any:
         | Annotated[Evaluate, subcommand("evaluate")]
         | Annotated[Render, subcommand("render")]
         | Annotated[Collect, subcommand("collect")]
+        | Annotated[Export, subcommand("export")]
         | Annotated[Data, subcommand("data")]
         | Annotated[Bench, subcommand("bench")]
         | Annotated[Report, subcommand("report")]

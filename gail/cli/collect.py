@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gail.cli.console import mujoco_warnings_once, notify, wrong_input
+from gail.cli.console import mujoco_warnings_once, notify, require_free, wrong_input
 from gail.errors import GailError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ class Collect:
 
     out: Path
     """The .npz file to write."""
+    overwrite: bool = False
+    """Replace the file if it exists."""
     policy: str = "random"
     """A saved policy, a checkpoint, a run's folder, or the word random."""
     env: str | None = None
@@ -38,11 +40,10 @@ class Collect:
         """Play and write the file."""
         from gail.demonstrations import Demonstrations
         from gail.playing import physics_version, play
-        from generative.files import require_writable
 
         if self.out.suffix != ".npz":
             raise GailError(f"--out is {self.out}; give a name that ends in .npz.")
-        require_writable(self.out)
+        require_free(self.out, self.overwrite)
         with mujoco_warnings_once(), wrong_input():
             policy, env_id = self._load()
             played = play(policy, env_id, self.episodes, self.seed, not self.stochastic)

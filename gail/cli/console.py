@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +40,26 @@ def table(title: str, rows: dict[str, str]) -> Table:
     for name, value in rows.items():
         made.add_row(name, value)
     return made
+
+
+def require_free(path: Path, overwrite: bool) -> None:
+    """Make sure, before long work, that a file can be written and that nothing is lost by it.
+
+    Args:
+        path: the file.
+        overwrite: whether it may be there already.
+
+    Raises:
+        GailError: it exists and may not be replaced.
+        FileError: it cannot be written.
+    """
+    from generative.files import require_writable
+
+    require_writable(path)
+    if path.exists() and not overwrite:
+        raise GailError(
+            f"{path} exists already; add --overwrite to replace it, or give another --out."
+        )
 
 
 @contextmanager
