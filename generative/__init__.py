@@ -1,11 +1,11 @@
 """Generative models and the machinery they share.
 
 Families share the verbs of :class:`GenerativeModel`: Gaussian mixtures, by
-expectation-maximisation or variational inference, Bayes classifiers, and autoencoders, also
-variational ones. Those with nets are trained by one trainer (:class:`NeuralModel`,
-:class:`Training`, :class:`Monitor`). Beside them: preprocessing with log-determinants, multilayer
-perceptrons, adversarial losses and penalties on logits, and a running normaliser. Everywhere the
-real data is label 1 and a high logit means "real".
+expectation-maximisation or variational inference, Bayes classifiers, autoencoders, also
+variational ones, energy-based models and diffusion. Those with nets are trained by one trainer
+(:class:`NeuralModel`, :class:`Training`, :class:`Monitor`). Beside them: preprocessing with
+log-determinants, multilayer perceptrons, adversarial losses and penalties on logits, and a running
+normaliser. Everywhere the real data is label 1 and a high logit means "real".
 
 >>> import torch
 >>> net = mlp(3, [32, 32], 1)
@@ -30,6 +30,8 @@ from generative.archive import ArchiveError
 from generative.autoencoder import Autoencoder
 from generative.bayes import BayesClassifier
 from generative.chain import Chain
+from generative.diffusion import Diffusion
+from generative.energy import EnergyModel
 from generative.mixture import GaussianMixture
 from generative.mixture_base import Mixture
 from generative.model import DensityModel, GenerativeModel
@@ -54,8 +56,10 @@ __all__ = [
     "Chain",
     "DensityModel",
     "Dequantise",
+    "Diffusion",
     "DivergenceError",
     "DropConstant",
+    "EnergyModel",
     "GaussianMixture",
     "GenerativeModel",
     "Initialiser",

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from generative.archive import ArchiveError
 from generative.chain import describe, from_description
 from generative.data import Data, as_tensor, check_positive, observations, rows
+from generative.energy import EnergyModel
 from generative.mixture import GaussianMixture
 from generative.model import DensityModel
 from generative.transform import Transform
+
+Family = DensityModel | EnergyModel  # the latter with its log-normaliser
 
 
 class BayesClassifier(DensityModel):
@@ -36,22 +39,29 @@ class BayesClassifier(DensityModel):
     prior: Tensor
 
     def __init__(
-        self, family: DensityModel, classes: int, *, preprocessing: Transform | None = None
+        self, family: Family, classes: int, *, preprocessing: Transform | None = None
     ) -> None:
         """Choose the family.
 
         Args:
-            family: an unfitted model, of which each class gets a copy.
+            family: an unfitted model, of which each class gets a copy. Energies of classes are
+                only comparable once they are normalised: give an ``EnergyModel`` temperatures.
             classes: C; labels are 0 to C - 1.
             preprocessing: fitted to all rows and applied before any class. What drops dimensions
                 belongs here: classes that dropped different ones could not be compared.
 
         Raises:
-            ValueError: if the family has no density or ``classes`` is not positive.
+            ValueError: if the family has no density, or an energy that will not be normalised,
+                or ``classes`` is not positive.
         """
         super().__init__()
         check_positive("BayesClassifier", classes=classes)
-        if not isinstance(family, DensityModel):
+        if isinstance(family, EnergyModel) and not family.temperatures:
+            raise ValueError(
+                "Energies of classes cannot be compared unless they are normalised; make the "
+                "EnergyModel with temperatures=100, say."
+            )
+        if not isinstance(family, Family):
             raise ValueError(
                 f"BayesClassifier was given a {type(family).__name__}, which has no exact "
                 "density; give a model with log_prob, such as GaussianMixture()."
@@ -76,7 +86,7 @@ class BayesClassifier(DensityModel):
         cls,
         path: str | os.PathLike[str],
         device: torch.device | str = "cpu",
-        family: type[DensityModel] = GaussianMixture,
+        family: type[Family] = GaussianMixture,
     ) -> Self:
         """Read a classifier that ``save`` wrote.
 
@@ -218,8 +228,8 @@ class BayesClassifier(DensityModel):
             return rows(x, features=features, like=self.prior)
         return _rows(x).to(self.prior)
 
-    def _each(self) -> list[DensityModel]:
-        return [model for model in self.models if isinstance(model, DensityModel)]
+    def _each(self) -> list[Family]:
+        return [model for model in self.models if isinstance(model, Family)]
 
 
 def _rows(x: Data) -> Tensor:
@@ -230,9 +240,7 @@ def _rows(x: Data) -> Tensor:
     return data if data.is_floating_point() else data.to(torch.get_default_dtype())
 
 
-def _fit_class(
-    label: int, model: DensityModel, x: Tensor, generator: torch.Generator | None
-) -> DensityModel:
+def _fit_class(label: int, model: Family, x: Tensor, generator: torch.Generator | None) -> Family:
     """The model of one class.
 
     Raises:

@@ -17,9 +17,13 @@ from generative import NeuralModel, Standardise
 from generative.autoencoder import Autoencoder, Corruption, Sparsity
 from generative.binarise import DynamicBinarise
 from generative.coders import Convolutional, Dense
+from generative.denoisers import Mixer, Perceptron
+from generative.diffusion import Diffusion
+from generative.energy import EnergyModel
 from generative.hyperspherical import Hypersphere
 from generative.inverse_autoregressive import InverseAutoregressive
 from generative.likelihoods import Categorical, Gaussian
+from generative.objectives import ContrastiveDivergence, ScoreMatching
 from generative.vae import VAE
 
 
@@ -39,6 +43,11 @@ def blobs(n: int = 400) -> Tensor:
 def images(n: int = 256) -> Tensor:
     """Digits (n, 1, 8, 8) in shades from 0 to 16."""
     return torch.tensor(load_digits().images[:n, None], dtype=torch.float32)
+
+
+def windows(n: int = 128) -> Tensor:
+    """Random walks (n, 6, 2)."""
+    return torch.randn(n, 6, 2, generator=generator()).cumsum(1)
 
 
 class Net(NamedTuple):
@@ -74,6 +83,36 @@ NETS: dict[str, Net] = {
         lambda: Autoencoder((1, 8, 8), 4, network=SMALL_IMAGES, sparsity=Sparsity()),
         images(),
         lambda model, x: model.encode(x),
+    ),
+    "diffusion": Net(
+        lambda: Diffusion(2, network=Perceptron((16,)), preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.denoise(x, 0.5),
+    ),
+    "diffusion of windows": Net(
+        lambda: Diffusion((6, 2), network=Mixer(8, 2), parts=0.5),
+        windows(),
+        lambda model, x: model.score_fn(x, noise=1.0),
+    ),
+    "energy": Net(
+        lambda: EnergyModel(2, network=SMALL, temperatures=2, preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.log_prob(x).detach(),
+    ),
+    "energy, contrastive divergence": Net(
+        lambda: EnergyModel(
+            (1, 8, 8),
+            objective=ContrastiveDivergence(2, persistent=64),
+            network=SMALL_IMAGES,
+            least=0.01,
+        ),
+        images(),
+        lambda model, x: model.energy(x).detach(),
+    ),
+    "energy, score matching": Net(
+        lambda: EnergyModel((6, 2), objective=ScoreMatching(), network=SMALL),
+        windows(),
+        lambda model, x: model.score_fn(x),
     ),
     "vae": Net(
         lambda: VAE(2, 2, likelihood=NORMAL, network=SMALL, preprocessing=Standardise()),

