@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
@@ -179,7 +180,7 @@ def _statistics(
     if normaliser is None or not normaliser.norm_obs:
         return _Statistics(torch.zeros(width), torch.ones(width), FAR * RunningNorm(width).clip)
     known = normaliser.obs_rms
-    if not hasattr(known, "mean") or known.mean.shape != (width,):
+    if not isinstance(known, RunningMeanStd) or known.mean.shape != (width,):
         raise GailError(
             f"The normaliser is of other observations than {path}, which has {width} of them; "
             "give the VecNormalize that the policy was trained behind."

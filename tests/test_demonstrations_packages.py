@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gymnasium
 import minari
 import numpy as np
 import pytest
-from imitation.data import serialize, types
+from imitation.data import rollout, serialize, types
+from imitation.data.wrappers import RolloutInfoWrapper
 from known_episodes import known_demonstrations, known_episodes
 from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from gail.demonstrations import Demonstrations, Episode
 from gail.errors import DemonstrationError
@@ -56,6 +60,26 @@ def test_imitation_reads_what_is_written_for_it(tmp_path: Path, rewards: bool) -
     again = Demonstrations.load(tmp_path / "saved")
     assert again.hash == demos.hash
     assert (again.env_id, again.mujoco_version) == (demos.env_id, demos.mujoco_version)
+
+
+@pytest.mark.filterwarnings("ignore:keys will default to True in jsonpickle")
+def test_what_imitation_records_is_read(tmp_path: Path) -> None:
+    venv = DummyVecEnv([lambda: RolloutInfoWrapper(gymnasium.make("Pendulum-v1"))])
+    recorded = rollout.rollout(
+        None,
+        venv,
+        rollout.make_min_episodes(2),
+        rng=np.random.default_rng(0),
+        exclude_infos=False,
+        verbose=False,
+    )
+    serialize.save(tmp_path / "theirs", recorded)
+    demos = Demonstrations.load(tmp_path / "theirs", env_id="Pendulum-v1")
+    for theirs, ours in zip(recorded, demos.episodes(), strict=True):
+        np.testing.assert_array_equal(ours.observations, theirs.obs)
+        np.testing.assert_array_equal(ours.actions, theirs.acts)
+        np.testing.assert_array_equal(ours.rewards, theirs.rews.astype(np.float32))
+        assert (ours.terminated, ours.truncated) == (False, True)
 
 
 def trajectory(episode: Episode, infos: Any) -> types.TrajectoryWithRew:
@@ -121,6 +145,45 @@ def test_minari_reads_what_is_written_for_it(
     assert (again.env_id, again.mujoco_version) == (demos.env_id, demos.mujoco_version)
     assert again.seeds is not None
     assert again.seeds.tolist() == [1000, 1001, 1002]
+
+
+def test_what_minari_writes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    env = gymnasium.make("Pendulum-v1", max_episode_steps=20)
+    buffers = [buffer(env, seed) for seed in (3, 4)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks for an author and a link
+        dataset = minari.create_dataset_from_buffers(
+            "pendulum/random-v0", buffers, env, ref_min_score=-1.0, ref_max_score=0.0
+        )
+    demos = Demonstrations.load("pendulum/random-v0")
+    assert demos.env_id == "Pendulum-v1"
+    assert demos.seeds is not None
+    assert demos.seeds.tolist() == [3, 4]
+    for theirs, ours in zip(dataset, demos.episodes(), strict=True):
+        np.testing.assert_array_equal(ours.observations, theirs.observations)
+        np.testing.assert_array_equal(ours.actions, theirs.actions)
+        np.testing.assert_array_equal(ours.rewards, theirs.rewards.astype(np.float32))
+        assert (ours.terminated, ours.truncated) == (False, True)
+
+
+def buffer(env: gymnasium.Env[Any, Any], seed: int) -> EpisodeBuffer:
+    """An episode of random actions, as Minari keeps one before it writes it."""
+    observations, steps, done = [env.reset(seed=seed)[0]], [], False
+    while not done:
+        action = env.action_space.sample()
+        obs, reward, terminated, done, _ = env.step(action)
+        observations.append(obs)
+        steps.append((action, reward, terminated, done))
+    actions, rewards, terminations, truncations = zip(*steps, strict=True)
+    return EpisodeBuffer(
+        seed=seed,
+        observations=np.stack(observations),
+        actions=np.stack(actions),
+        rewards=list(rewards),
+        terminations=list(terminations),
+        truncations=list(truncations),
+    )
 
 
 def test_minari_datasets_in_arrow_are_read(tmp_path: Path) -> None:
