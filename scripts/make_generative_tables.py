@@ -160,11 +160,60 @@ def forecast_lines(errors: Record, past: int) -> list[str]:
     return [*lines, end]
 
 
+def diffusion_table(record: Record) -> str:
+    """What diffusion makes of windows, beside a sequence VAE and a mixture of steps."""
+    settings, windows, speed = record["settings"], record["windows"], record["speed"]
+    lines = [
+        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
+        f"windows of {settings['steps']} steps fitted to, {windows['held_out']:,} of other "
+        "episodes held out, as in the table of the sequence VAE. "
+        f"{record['parameters']:,} parameters; "
+        f"{speed['training_seconds']:,.0f} s of training, {speed['seconds_of_1000_windows']:.1f} s "
+        f"for 1,000 windows in {settings['sample_steps']} steps, {settings['threads']} thread(s). "
+        f"Held-out ELBO {record['elbo']:,.0f} nats a window.\n",
+        "| told from held-out windows by | logistic regression | MLP |",
+        "|---|---|---|",
+    ]
+    for name, tests in record["samples"].items():
+        told = [f"{statistics.mean(tests[test]):.3f}" for test in ("logistic", "mlp")]
+        lines.append(f"| {name} | {told[0]} | {told[1]} |")
+    missing = f"{settings['missing']:.0%} of dimensions hidden, completed by"
+    lines += [f"\n| {missing} | mean squared error |", "|---|---|"]
+    lines += [f"| {name} | {error:.4f} |" for name, error in record["completions"].items()]
+    return "\n".join(lines)
+
+
+def energies_table(record: Record) -> str:
+    """Errors of energies and scores in the plane; completions and classes of digits."""
+    lines = [
+        "In the plane, a density of known form. Errors of energy differences in nats, of scores "
+        "relative to their norm, of the log-normaliser by annealing in nats; squared discrepancy "
+        "(MMD) of samples from data, beside the 95% quantile of data from data.\n",
+        "| model | energy | score | normaliser | discrepancy | of data | training, s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+
+    def shown(value: float | None, digits: int) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    for name, found in record["plane"].items():
+        columns = [shown(found.get(key), 3) for key in ("energy", "score", "normaliser_off")]
+        columns += [shown(found[key], 5) for key in ("discrepancy", "discrepancy_of_data")]
+        lines.append(f"| {name} | {' | '.join(columns)} | {found['seconds']:.0f} |")
+    digits = record["digits"]
+    lines += ["\n| digits, 30% of pixels hidden, completed by | mean squared error |", "|---|---|"]
+    lines += [f"| {name} | {error:.3f} |" for name, error in digits["completions"].items()]
+    lines.append(f"\nDigits classified by the lowest energy: {digits['accuracy_by_energy']:.1%}.")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "gmm-speed": ("Speed of EM", speed_table),
     "cluster-counts": ("Number of clusters", counts_table),
     "demonstration-density": ("Density of demonstrations", density_table),
     "windows": ("Windows of demonstrations by a sequence VAE", windows_table),
+    "diffusion-windows": ("Windows of demonstrations by diffusion", diffusion_table),
+    "energies": ("Energies and diffusion: a known density, and digits", energies_table),
 }
 
 

@@ -96,3 +96,29 @@ def test_table_of_made_up_bounds() -> None:
     first = "| VAE | 40 | 0 | 400 | 91.23 | 87.50 (200) | 25 | 5.0 | 6.2 | [file](a.json) |"
     second = "| hyperspherical VAE | 10 | 0 | 400 | 91.23 | 87.50 (200) | 25 | – | – |"
     assert table.index(first) < table.index(second)
+
+
+def test_tables_of_made_up_windows_and_energies() -> None:
+    tests = {"logistic": [0.5, 0.6], "mlp": [0.7, 0.8]}
+    windows = {
+        "environment": "Ant-v5",
+        "demonstrations": {"name": "a.npz"},
+        "settings": {"steps": 32, "sample_steps": 25, "threads": 2, "missing": 0.3},
+        "windows": {"fitted": 1000, "held_out": 50},
+        "parameters": 12,
+        "speed": {"training_seconds": 60.0, "seconds_of_1000_windows": 5.0},
+        "elbo": -7.0,
+        "samples": {"diffusion": tests},
+        "completions": {"diffusion": 0.12345},
+    }
+    table = tables.diffusion_table(windows)
+    assert "| diffusion | 0.550 | 0.750 |" in table
+    assert "| diffusion | 0.1235 |" in table
+    found = {"score": 0.08, "discrepancy": 0.0, "discrepancy_of_data": 0.001, "seconds": 9.0}
+    energies = {
+        "plane": {"diffusion": found},
+        "digits": {"completions": {"mean": 20.0}, "accuracy_by_energy": 0.97},
+    }
+    table = tables.energies_table(energies)
+    assert "| diffusion | – | 0.080 | – | 0.00000 | 0.00100 | 9 |" in table
+    assert "97.0%" in table
