@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Generator
 
+    from gail.movies import Picture
     from gail.tables import Array, Kind, Table
     from generative import Batch, GenerativeModel
 
-
+FPS = 10.0  # of films
 MODELS = "; ".join(f"{name}: {kind.__doc__}".rstrip(".") for name, kind in FAMILIES.items()) + "."
 
 
@@ -32,10 +33,11 @@ MODELS = "; ".join(f"{name}: {kind.__doc__}".rstrip(".") for name, kind in FAMIL
 class Generate:
     """Fit a generative model to data, sample from it and draw the samples.
 
-    Writes model.zip, samples.npz, samples.png, result.json and, of models with codes, pictures of
-    them. The result tells the mean log-density of a row, or a bound on it, in nats and in units of
-    the data, for what the model was fitted to and for rows held out. The flags of a model are
-    shown with --model NAME --help.
+    Writes model.zip, samples.npz, samples.png, result.json and, of some models, further pictures
+    (codes, completions, maps) and a film of how samples come about (chains.gif). The result tells
+    the mean log-density of a row, or a bound on it, in nats and in units of the data, for what the
+    model was fitted to and for rows held out. The flags of a model are shown with --model NAME
+    --help.
     """
 
     out: Path
@@ -103,7 +105,9 @@ class Generate:
         }
         self._write(model, source, drawn.reshape(len(drawn), *source.x.shape[1:]), scores)
         some = held_out if len(held_out.x) else fit_on
-        self._draw(self.family.pictures(model, some, generator))
+        shape = tuple(source.x.shape[1:])
+        self._draw(self.family.pictures(model, some, generator, shape))
+        self._film(self.family.films(model, some, generator, shape))
         results().print(table(f"{self.model} on {source.name}", shown(scores)))
         notify(f"Wrote {self.out}.")
 
@@ -171,25 +175,36 @@ class Generate:
         for name, figure in figures.items():
             drawing.save(figure, self.out / f"{name}.png")
 
+    def _film(self, films: dict[str, Iterator[Picture]]) -> None:
+        from gail import movies
+
+        for name, pictures in films.items():
+            movies.write(pictures, [self.out / f"{name}.gif"], FPS)
+
 
 def score(
     model: GenerativeModel, fit_on: Batch, held_out: Batch, generator: Generator
 ) -> dict[str, float | None]:
     """Mean log-density of the rows, or bound on it, as far as the model has one."""
-    from generative import DensityModel
+    import torch
+
+    from generative import DensityModel, EnergyModel
+
+    exact = isinstance(model, DensityModel | EnergyModel)  # or as near as it was normalised
 
     def mean(rows: Batch) -> float | None:
         if not len(rows.x):
             return None
-        if isinstance(model, DensityModel):
-            return float(model.log_prob(rows.x).double().mean())
+        if exact:
+            with torch.no_grad():
+                return float(model.log_prob(rows.x).double().mean())  # type: ignore[operator]
         given = {} if rows.lengths is None else {"lengths": rows.lengths}
         bound = model.elbo(rows.x, generator=generator, **given)  # type: ignore[operator]
         return float(bound.double().mean())
 
-    if not isinstance(model, DensityModel) and not hasattr(model, "elbo"):
+    if not exact and not hasattr(model, "elbo"):
         return {}
-    name = "log_prob" if isinstance(model, DensityModel) else "elbo"
+    name = "log_prob" if exact else "elbo"
     return {name: mean(fit_on), f"held_out_{name}": mean(held_out)}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gail.cli.console import notices
+from gail.cli.generate_energies import EBM, Diffuse
 from gail.cli.generate_family import Family, Gradient, Preprocessing, chain, shape_behind
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ class Coder(Gradient):
             "preprocessing": preprocessing,
         }
 
-    def pictures(self, model: Any, data: Batch, generator: Generator) -> dict[str, Figure]:
+    def pictures(
+        self, model: Any, data: Batch, generator: Generator, shape: tuple[int, ...]
+    ) -> dict[str, Figure]:
         """Codes; of images also reconstructions, and walks between codes."""
         from gail.latent_pictures import latent_pictures
 
@@ -235,7 +238,9 @@ class SeqVAE(Gradient):
             preprocessing=preprocessing,
         )
 
-    def pictures(self, model: Any, data: Batch, generator: Generator) -> dict[str, Figure]:
+    def pictures(
+        self, model: Any, data: Batch, generator: Generator, shape: tuple[int, ...]
+    ) -> dict[str, Figure]:
         """Codes, and what is forecast from the first half of windows."""
         from gail.sequence_pictures import sequence_pictures
 
@@ -249,4 +254,6 @@ FAMILIES: dict[str, type[Family]] = {
     "vae": VAE,
     "svae": SVAE,
     "seqvae": SeqVAE,
+    "ebm": EBM,
+    "diffusion": Diffuse,
 }

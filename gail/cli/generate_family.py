@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from gail.errors import GailError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from matplotlib.figure import Figure
     from torch import Generator, Tensor
 
+    from gail.movies import Picture
     from generative import Batch, NeuralModel, Transform
 
 Preprocessing = Literal["none", "standardise", "whiten"]
@@ -46,8 +49,19 @@ class Family(ABC):
         """What the result tells of the fitted model."""
         return {}
 
-    def pictures(self, model: Any, data: Batch, generator: Generator) -> dict[str, Figure]:
-        """Further pictures, by name, of rows that it was not fitted to where there are such."""
+    def pictures(
+        self, model: Any, data: Batch, generator: Generator, shape: tuple[int, ...]
+    ) -> dict[str, Figure]:
+        """Further pictures, by name, of rows that it was not fitted to where there are such.
+
+        ``shape`` is that of a row in the source, (C, H, W) of images that were made vectors.
+        """
+        return {}
+
+    def films(
+        self, model: Any, data: Batch, generator: Generator, shape: tuple[int, ...]
+    ) -> dict[str, Iterator[Picture]]:
+        """Films, by name, likewise."""
         return {}
 
 
