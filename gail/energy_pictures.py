@@ -42,10 +42,15 @@ def energy_map(model: EnergyModel, x: Tensor) -> Figure:
         heights = model.energy(grid).reshape(SIDE, SIDE).T.cpu()
     least = float(heights.min())
     shade = axes.pcolormesh(
-        *sides, heights.numpy(), cmap="viridis_r", vmin=least, vmax=least + 8, shading="auto"
+        *(side.numpy() for side in sides),
+        heights.numpy(),
+        cmap="viridis_r",
+        vmin=least,
+        vmax=least + 8,
+        shading="auto",
     )
     figure.colorbar(shade, label="energy in nats", shrink=0.8)
-    axes.plot(*x[:500].T.cpu(), ".", markersize=1, color="white", alpha=0.6)
+    axes.plot(*x[:500].T.cpu().numpy(), ".", markersize=1, color="white", alpha=0.6)
     axes.tick_params(labelsize=6)
     return figure
 
@@ -102,11 +107,12 @@ def frame(rows: Tensor, x: Tensor, shape: tuple[int, ...]) -> Picture:
     if len(shape) == 1:
         last = min(1, shape[0] - 1)
         for points, colour in ((x[:500], "lightgrey"), (rows, "C1")):
-            axes.plot(points[:, 0].cpu(), points[:, last].cpu(), ".", markersize=2, color=colour)
+            first, second = (points[:, k].cpu().numpy() for k in (0, last))
+            axes.plot(first, second, ".", markersize=2, color=colour)
         axes.set_xlim(float(low[0]), float(high[0]))
         axes.set_ylim(float(low[last]), float(high[last]))
     else:
-        axes.plot(rows[:8, :, 0].T.cpu(), color="C1", linewidth=1)
+        axes.plot(rows[:8, :, 0].T.cpu().numpy(), color="C1", linewidth=1)
         axes.set_ylim(float(low[0]), float(high[0]))
     axes.tick_params(labelsize=6)
     return rendered(figure)
