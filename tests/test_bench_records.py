@@ -147,6 +147,11 @@ def test_a_condition_is_its_runs_with_different_seeds() -> None:
     assert len(conditions([score(), *others])) == 5
 
 
+def test_a_setting_that_is_off_is_as_one_that_does_not_exist() -> None:
+    off = score(settings={"ppo": {"gamma": 0.9, "later": None}})
+    assert len(conditions([off, score(settings={"ppo": {"gamma": 0.9}}, seed=1)])) == 1
+
+
 def test_what_a_condition_says_follows_from_its_episodes() -> None:
     (row,) = conditions([score(), score(seed=1, returns=[20.0, 20.0], falls=[False, False])])
     assert row.score == pytest.approx(1.0)

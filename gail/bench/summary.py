@@ -212,7 +212,16 @@ def _key(score: Score) -> str:
     """What the seeds of a condition have in common."""
     learned_from = (score.demonstrations or {}).get("hash")
     fields = [score.environment, score.method, learned_from, score.every, score.asked_steps]
-    return json.dumps([*fields, score.expert_return, score.settings], sort_keys=True)
+    return json.dumps([*fields, score.expert_return, _set(score.settings)], sort_keys=True)
+
+
+def _set(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings but those that are None: off, as in versions that did not have them."""
+    return {
+        name: _set(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if value is not None
+    }
 
 
 def duration(seconds: float) -> str:
