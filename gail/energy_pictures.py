@@ -121,5 +121,6 @@ def frame(rows: Tensor, x: Tensor, shape: tuple[int, ...]) -> Picture:
 def rendered(figure: Figure) -> Picture:
     """The figure's pixels (H, W, 3)."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return pixels[..., :3].copy()

@@ -111,4 +111,5 @@ class GaussianBasis(Stateful):
 
 def principal(rows: Tensor) -> Tensor:
     """Orthonormal axes (D, D), in columns, of rows (M, D) around 0; the widest comes first."""
-    return torch.linalg.eigh(rows.mT @ rows)[1].flip(1).contiguous()
+    axes: Tensor = torch.linalg.eigh(rows.mT @ rows)[1]
+    return axes.flip(1).contiguous()

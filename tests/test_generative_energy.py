@@ -83,11 +83,11 @@ def test_annealing_finds_a_known_normaliser(width: int) -> None:
     assert done.x.mean() == pytest.approx(0.75, abs=0.05)
 
 
-def trained(objective: Objective, epochs: int = 20) -> EnergyModel:
+def trained(objective: Objective, epochs: int = 20, rows: int = 4000) -> EnergyModel:
     torch.manual_seed(0)
     model = EnergyModel(2, objective=objective, network=NET)
     training = Training(epochs=epochs, batch_size=256, learning_rate=1e-2, schedule="cosine")
-    x = three_blobs().sample(4000, generator(7))
+    x = three_blobs().sample(rows, generator(7))
     return model.fit(x, training=training, generator=generator())
 
 
@@ -100,11 +100,11 @@ def difference(model: EnergyModel) -> float:
 
 @pytest.fixture(scope="module")
 def contrast() -> EnergyModel:
-    return trained(NoiseContrast())
+    return trained(NoiseContrast(), 30, rows=12_000)
 
 
 def test_noise_contrast_learns_a_density(contrast: EnergyModel) -> None:
-    assert difference(contrast) < 0.15
+    assert difference(contrast) < 0.1
     assert like_data(contrast.sample(400, generator(), steps=60), three_blobs())
     value, error = contrast.normalise(400, 40, generator=generator())
     side = torch.linspace(-5, 5, 201)
@@ -117,15 +117,15 @@ def test_noise_contrast_learns_a_density(contrast: EnergyModel) -> None:
 
 
 def test_contrastive_divergence_learns_a_density() -> None:
-    for objective in (ContrastiveDivergence(steps=5), ContrastiveDivergence(5, 0.1, 512)):
-        assert difference(trained(objective, 10)) < 0.3
+    for objective in (ContrastiveDivergence(steps=5), ContrastiveDivergence(5, 0.2, 512)):
+        assert difference(trained(objective)) < 0.3
 
 
 def test_score_matching_learns_the_score() -> None:
-    model = trained(ScoreMatching(0.3))
+    model = trained(ScoreMatching(0.3), 60)
     noise = 0.3 * float(model.basis.scale)
     x = three_blobs(noise).sample(1000, generator(1))
-    assert relative_error(model.score_fn(x), score(three_blobs(noise), x)) < 0.3
+    assert relative_error(model.score_fn(x), score(three_blobs(noise), x)) < 0.1
 
 
 def test_scores_are_slopes_of_energies(contrast: EnergyModel) -> None:
