@@ -83,18 +83,6 @@ def test_the_file_says_what_it_is() -> None:
     assert (read.ir_version, read.opset_import[0].version) == (8, 17)
 
 
-def test_onnxruntime_gives_the_actions_of_predict(tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    model = untrained("elu", BOXES["uneven"])
-    export(model, tmp_path / "policy.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "policy.onnx")
-    obs = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
-    actions, _ = model.predict(obs, deterministic=True)
-    for rows in (slice(0, 1), slice(None)):
-        found = session.run(None, {"observation": obs[rows]})[0]
-        np.testing.assert_allclose(found, actions[rows], **TOLERANCE)
-
-
 def test_policies_of_the_users_own_are_refused() -> None:
     class Mine(NormalisedPolicy):
         pass
