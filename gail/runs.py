@@ -164,7 +164,7 @@ class Keeper(BaseCallback):
 
     Args:
         run: where to save.
-        seconds: between two checkpoints.
+        seconds: between two checkpoints; 0 takes one after every iteration.
         clock: seconds since any start.
 
     Attributes:
@@ -224,7 +224,7 @@ class Keeper(BaseCallback):
             self.save()
 
     def _is_due(self) -> bool:
-        if self._saved_at is None:
+        if self._saved_at is None or self.seconds == 0:
             return True
         return self.clock() - self._saved_at >= max(self.seconds, PAUSE * self._took)
 

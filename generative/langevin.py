@@ -32,8 +32,8 @@ class Chains:
     >>> chains = Chains.at(torch.zeros(2000, 1), 0.5)
     >>> for _ in range(50):
     ...     share = chains.move(lambda x: x.square().sum(1) / 8, g)
-    >>> chains.x.std(), share > 0.9
-    (tensor(2.0...), tensor(True))
+    >>> round(chains.x.std().item()), bool(share.mean() > 0.9)
+    (2, True)
     """
 
     x: Tensor
@@ -117,7 +117,7 @@ def largest_step(energy: Energy, x: Tensor) -> float:
         energy: of rows, twice differentiable.
         x: rows (B, D), such as data.
 
-    >>> largest_step(lambda x: 2 * x.square().sum(1), torch.ones(1, 3))
+    >>> round(largest_step(lambda x: 2 * x.square().sum(1), torch.ones(1, 3)), 5)
     0.5
     """
     fixed = torch.Generator(x.device).manual_seed(0)

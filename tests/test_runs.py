@@ -92,13 +92,13 @@ def test_provenance_is_json_and_names_what_a_result_depends_on() -> None:
 
 
 def test_the_last_three_checkpoints_are_kept(run: RunFolder) -> None:
-    Learner().learn(Keeper(run, seconds=0, clock=lambda: 0.0), iterations=8)
+    Learner().learn(Keeper(run, seconds=0), iterations=8)
     assert steps_of(run) == [80, 70, 60]
 
 
 def test_checkpoints_take_a_small_share_of_the_time(run: RunFolder) -> None:
     seconds = itertools.count()  # each look at the clock takes one, and so does each save
-    Learner().learn(Keeper(run, seconds=0, clock=lambda: next(seconds)), iterations=50)
+    Learner().learn(Keeper(run, seconds=1, clock=lambda: next(seconds)), iterations=50)
     end, second, first = steps_of(run)
     assert end == 500
     assert 190 <= first <= 210

@@ -73,7 +73,7 @@ class Train:
     expert_resets: float = 0.0
     """Probability that an episode of training starts in a demonstration's state (gail only)."""
     checkpoint_seconds: float = 60.0
-    """Seconds between two checkpoints; more where writing one takes long."""
+    """Seconds between two checkpoints, more where writing takes long; 0: every iteration."""
     ppo: PPOSettings = field(default_factory=PPOSettings)
     """The policy and how it learns from rewards."""
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
