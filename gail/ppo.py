@@ -30,7 +30,7 @@ from gail.policy import NormalisedPolicy, adam, check_policy, networks
 from gail.presets import PPOSettings, reward_preset
 from gail.progress import RichProgress
 from gail.ranges import expect
-from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows
+from gail.rollout import Batch, EpisodeMeter, RewardScale, Rollout, minibatch_rows, one_thread
 
 Environment = str | BatchedEnv | VecEnv | Env[Any, Any]
 
@@ -144,6 +144,7 @@ class TorchPPO(SavedPPO):
         return self.env.engine
 
     @torch.no_grad()
+    @one_thread()
     def collect_rollouts(  # type: ignore[override]
         self,
         env: EngineVecEnv,

@@ -7,6 +7,7 @@ learner replaces the rewards after the rollout.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -267,3 +268,14 @@ class RewardScale:
             self.sums = self.sums.masked_fill(dones[t], 0.0)
         self.statistics.update(sums.view(-1, 1))
         return (rewards / torch.sqrt(self.statistics.var + 1e-8)).clamp(-10.0, 10.0)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread for a while: idle ones would spin where the physics wants to run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

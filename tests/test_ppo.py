@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.callbacks import (
+    BaseCallback,
     CheckpointCallback,
     EvalCallback,
     StopTrainingOnMaxEpisodes,
@@ -118,6 +119,22 @@ def test_step_size_follows_the_kl_target(kl: float, factor: float) -> None:
     model._adapt_learning_rate(torch.tensor(kl))
     rate = model.policy.optimizer.param_groups[0]["lr"]
     assert rate.item() == pytest.approx(3e-4 * factor, rel=1e-5)
+
+
+class LooksAtThreads(BaseCallback):
+    def _on_step(self) -> bool:
+        assert torch.get_num_threads() == 1
+        return True
+
+
+def test_the_physics_shares_the_processor_with_one_thread_of_pytorch() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        small_model().learn(128, callback=LooksAtThreads())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_policy_speaks_the_environments_units() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -138,7 +139,8 @@ class Train:
 
         from gail.runs import Keeper, RunFolder
 
-        torch.set_num_threads(1)  # on nets this small more threads only wait for one another
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(1)  # more pay where nothing else runs, and wait where it does
         with mujoco_warnings_once():
             with wrong_input():
                 self._check()
