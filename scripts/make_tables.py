@@ -88,15 +88,15 @@ def short_table(found: Sequence[Condition]) -> str:
 
 def throughput_table(records: Sequence[dict[str, Any]]) -> str:
     """Medians of one run each."""
-    head = ("environment", "environments", "threads", "raw `mj_step`, one thread", "engine alone")
+    head = ("environment", "environments", "threads", "of the learner", "raw `mj_step`, one thread")
     rows = []
     for record in records:
         median, file = record["median"], record["file"]
         speeds = [f"{median[name]:.0f} steps/s" for name in ("raw", "engine", "loop")]
         share = statistics.median(record["loop_over_engine"])
-        sizes = [str(record["num_envs"]), str(record["threads"])]
+        sizes = [str(record[name]) for name in ("num_envs", "threads", "learner_threads")]
         rows.append([record["environment"], *sizes, *speeds, f"{share:.2f}", f"[{file}]({file})"])
-    return markdown([*head, "whole GAIL loop", "loop / engine", "raw"], rows)
+    return markdown([*head, "engine alone", "whole GAIL loop", "loop / engine", "raw"], rows)
 
 
 def load() -> dict[str, list[Score]]:
