@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from generative.batches import Batch, check_context
-from generative.bounds import chunks
 from generative.chain import describe
-from generative.data import Data, as_tensor, check_mask
 from generative.denoisers import Denoiser, Mixer, Perceptron
 from generative.described import describe_part, part_from
 from generative.gaussian_basis import GaussianBasis
@@ -115,9 +113,8 @@ class Denoising(NeuralModel):
 
     def before_fit(self, data: Batch) -> None:
         """Fit the Gaussian part."""
-        rows = torch.linspace(0, len(data.x) - 1, min(_ROWS, len(data.x)), device=self.device)
         noise = torch.Generator(self.device).manual_seed(0)
-        self.basis.fit(self.windows(self.preprocessed(data.at(rows.long()), noise)[0].x))
+        self.basis.fit(self.windows(self.some_rows(data, _ROWS, noise).x))
 
     def loss(
         self,
@@ -181,49 +178,6 @@ class Denoising(NeuralModel):
     def unseen(self, x: Tensor, context: Tensor | None) -> Known:
         """That nothing is known of rows (B, T, D) but their context."""
         return Known(x, torch.zeros_like(x, dtype=torch.bool), context)
-
-    def prepare(
-        self, x: Data, context: Data | None, generator: torch.Generator | None
-    ) -> tuple[Batch, Tensor]:
-        """Checked data as the nets see them, and log |det dy/dx| (B,).
-
-        Raises:
-            ValueError: if the model was not fitted or the data do not fit it.
-        """
-        self.check_fitted()
-        batch, log_det = self.preprocessed(self.as_batch(x, context), generator)
-        self.check(batch)
-        return batch, log_det
-
-    def prepare_holes(
-        self, x: Data, mask: Data, context: Data | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Known]:
-        """Data with 0 for what is hidden and their mask; and what the nets know.
-
-        Raises:
-            ValueError: if mask or data cannot be used, or the preprocessing mixes dimensions.
-        """
-        self.check_fitted()
-        self.preprocessing.check_elementwise("impute")
-        given, holes = as_tensor(x), as_tensor(mask, "The mask")
-        seen = check_mask(holes.flatten(1), given.flatten(1)).reshape(given.shape)
-        seen = seen.to(self.device)
-        data = torch.where(seen, given.to(self._like), 0)
-        batch, _ = self.preprocessed(self.as_batch(data, context), generator)
-        here = self.preprocessing.kept(seen)
-        batch = batch._replace(x=torch.where(here, batch.x, 0))
-        self.check(batch)
-        return data, seen, Known(self.windows(batch.x), self.windows(here), batch.context)
-
-    def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
-        """A context on the model's device, checked."""
-        given = None if context is None else torch.as_tensor(context).to(self._like)
-        check_context(self, given, rows)
-        return given
-
-    def pieces(self, batch: Batch) -> list[Batch]:
-        """The rows in parts that fit into memory, and better into caches."""
-        return chunks(batch, self.rows_at_once())
 
     def rows_at_once(self) -> int:
         """How many rows go through the net at once when much is evaluated."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from generative.batches import Batch
 from generative.data import Data
-from generative.denoising import Denoising
+from generative.denoising import Denoising, Known
 from generative.diffusion_bound import bound
 from generative.diffusion_path import guess, last, walk
 from generative.noise import spread_evenly
@@ -231,7 +231,8 @@ class Diffusion(Denoising):
             )
         if generator is None and not draw:
             generator = torch.Generator(self.device).manual_seed(0)
-        data, seen, known = self.prepare_holes(x, mask, context, generator)
+        data, seen, batch, here = self.prepare_holes(x, mask, context, generator)
+        known = Known(self.windows(batch.x), self.windows(here), batch.context)
         rows = self.rows_at_once()
         filled = []
         for start in range(0, len(known.x), rows):
