@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 import tyro
-from ant_windows import mean, tell_of
 from sklearn.datasets import load_digits
+from telling import mean, tell_of
 from torch import Tensor
 
 from gail.bench.record import head, write
