@@ -172,8 +172,8 @@ class PlaneAndDigits:
 
         live = int((x[train].std(0) > 0).sum())
         torch.manual_seed(self.seed)
-        energy = EnergyModel(live, network=Dense((256, 256), "silu"), least=0.01,
-                             preprocessing=scale())  # fmt: skip
+        energy = EnergyModel(live, objective=ScoreMatching(0.5), least=0.05,
+                             network=Dense((256, 256), "silu"), preprocessing=scale())  # fmt: skip
         energy.fit(x[train], training=training, generator=self.generator())
         diffusion = Diffusion(live, parts=0.8, preprocessing=scale())
         diffusion.fit(x[train], training=training, generator=self.generator())
