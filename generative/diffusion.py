@@ -146,7 +146,7 @@ class Diffusion(Denoising):
             known = self.unseen(self.windows(part.x), part.context)
             start = spread_evenly(len(part.x), part.x, generator)
             times = [(start + k / draws) % 1 for k in range(draws)]
-            each = [self.errors(known, self.noise.ratio(u), generator) for u in times]
+            each = [self.errors(known, self.noise.ratio(u, self.clock), generator) for u in times]
             found.append(torch.stack(each).mean(0))
         return torch.cat(found)
 
