@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from gail.cli.audit import AuditFile
 from gail.cli.bench import Bench
 from gail.cli.collect import Collect
 from gail.cli.console import complain
@@ -40,13 +41,14 @@ DESCRIPTION = "Generative adversarial imitation learning: demonstrations in, a p
 
 @dataclass(frozen=True)
 class Data:
-    """Look at, convert and check demonstration files."""
+    """Look at, convert, check and audit demonstration files."""
 
     action: OmitArgPrefixes[
         OmitSubcommandPrefixes[
             Annotated[Inspect, subcommand("inspect")]
             | Annotated[Convert, subcommand("convert")]
             | Annotated[Validate, subcommand("validate")]
+            | Annotated[AuditFile, subcommand("audit")]
         ]
     ]
 
