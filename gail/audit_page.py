@@ -9,7 +9,8 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from gail.audit import Audit, AuditSettings, Verdict
+from gail.audit import Audit, Verdict
+from gail.crossfit import AuditSettings
 from gail.demonstrations import Episode
 from gail.gl import RenderingError
 from gail.report import charts, page

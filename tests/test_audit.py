@@ -9,9 +9,10 @@ import pytest
 import torch
 from oscillators import demonstrations, oscillation, oscillations
 
-from gail.audit import AuditSettings, audit, column_name
+from gail.audit import audit, column_name
 from gail.audit_page import worst_moments
 from gail.cli import main
+from gail.crossfit import AuditSettings
 from gail.demonstrations import Demonstrations
 from gail.episode_checks import broken, dead_sensors, duplicates, longest_rests
 from gail.episodes import Episode, Recording

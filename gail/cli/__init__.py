@@ -29,6 +29,7 @@ from gail.cli.data import Convert, Inspect, Validate
 from gail.cli.doctor import Doctor
 from gail.cli.evaluate import Evaluate
 from gail.cli.export import Export
+from gail.cli.fit import Fit
 from gail.cli.generate import Generate
 from gail.cli.render import Render
 from gail.cli.report import Report
@@ -41,7 +42,7 @@ DESCRIPTION = "Generative adversarial imitation learning: demonstrations in, a p
 
 @dataclass(frozen=True)
 class Data:
-    """Look at, convert, check and audit demonstration files."""
+    """Look at, convert, check and audit demonstration files, or model them."""
 
     action: OmitArgPrefixes[
         OmitSubcommandPrefixes[
@@ -49,6 +50,7 @@ class Data:
             | Annotated[Convert, subcommand("convert")]
             | Annotated[Validate, subcommand("validate")]
             | Annotated[AuditFile, subcommand("audit")]
+            | Annotated[Fit, subcommand("fit")]
         ]
     ]
 

@@ -48,8 +48,9 @@ class AuditFile:
             GailError: if a file cannot be used, or is too small for the false-alarm rate.
         """
         from gail import formats
-        from gail.audit import AuditSettings, audit
+        from gail.audit import audit
         from gail.audit_page import audit_page
+        from gail.crossfit import AuditSettings
         from gail.task_checks import check_env_id
         from generative.files import replacing_file
 
