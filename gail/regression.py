@@ -165,8 +165,9 @@ def prepare(mixture: Gaussians, observed: Tensor, noise: Tensor | None = None) -
     tensor([[2.0000, 1.6000]])
     """
     exact, like, d = mixture.wide(), mixture.means, observed.shape[1]
-    own = exact.covariances()
-    covariances = pad(own[:1] if mixture.kind == "tied" else own, (0, 1, 0, 1))  # (C, D + 1, ...)
+    factors = exact.factors()
+    factors = factors[None] if mixture.kind == "tied" else factors  # (C, D, D)
+    covariances = pad(factors @ factors.mT, (0, 1, 0, 1))  # (C, D + 1, D + 1)
     means = pad(exact.means, (0, 1))  # (K, D + 1)
     seen = numbers(observed)  # (N, P)
     asked = numbers(torch.ones_like(observed) if noise is not None else ~observed)  # (N, H)
