@@ -1,10 +1,11 @@
 """Which episodes of a file are not like the others, and where.
 
 Each step and episode is scored by a mixture fitted to *other* episodes of the file, in folds, or
-to a reference file. Scores of episodes become p-values by cross-conformal prediction (Vovk 2015):
-under each fold's model an episode is compared with those that this model did not see either. At
-first the mixtures learn the better half of the file only (:mod:`gail.robust`), then all that is
-not grossly strange to them, so that many bad episodes cannot pass for usual by their number.
+to a reference file. Scores of episodes become p-values by conformal prediction from scores across
+folds (Vovk 2015): an episode is compared with others that were scored by models that had not seen
+them either. At first the mixtures learn the better half of the file only (:mod:`gail.robust`),
+then all that is not grossly strange to them, so that many bad episodes cannot pass for usual by
+their number.
 """
 
 from __future__ import annotations
@@ -174,8 +175,8 @@ class _Judge:
             surprise = self.crossfit.surprise_own(place)
             p = conformal.p_value(exceeding, len(self.core) - 1)
         else:
-            score, channel, exceeding = self.crossfit.judge(rows)
-            surprise = self.crossfit.surprise(rows)
+            score, channel, exceeding = self.crossfit.judge(rows, i)
+            surprise = self.crossfit.surprise(rows, i)
             p = conformal.p_value(exceeding, len(self.crossfit.rows))
             known = self.crossfit.known
             if conformal.gross(np.append(known, score))[-1]:

@@ -100,10 +100,12 @@ def row(episode: Episode, verdict: Verdict) -> list[str]:
 def flagged_section(verdict: Verdict, episode: Episode, found: Audit, env_id: str | None) -> str:
     """Surprise over time, and pictures of the worst moments."""
     line = smooth(verdict.surprise, WINDOW)
-    top = max(ABOVE * found.step_threshold, float(np.quantile(line, 0.5)))
+    known = math.isfinite(found.step_threshold)  # infinite where there are few steps
+    limit = found.step_threshold if known else float(line.max())
+    top = max(limit + ABOVE * abs(limit), float(np.quantile(line, 0.5)))
     every = max(1, len(line) // POINTS)
     points = [(float(t), float(min(line[t], top))) for t in range(0, len(line), every)]
-    axes = Axes(x="step", y="surprise, nats", marks=[("step threshold", found.step_threshold)])
+    axes = Axes(x="step", y="surprise, nats", marks=[("step threshold", limit)] if known else [])
     above = float((verdict.surprise > found.step_threshold).mean())
     caption = (
         f"Surprise, mean of {min(WINDOW, len(verdict.surprise))} steps; {above:.1%} of the steps "

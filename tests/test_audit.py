@@ -241,3 +241,20 @@ def test_wrong_input_is_told_and_costs_nothing(
 def test_a_reference_of_the_file_itself_flags_little() -> None:
     demos = demonstrations(19)
     assert len(flagged(list(demos.episodes()), list(demos.episodes()))) <= 3
+
+
+def test_the_page_shows_the_worst_moments_of_tasks_that_can_be_drawn() -> None:
+    from gail.audit_page import audit_page
+    from gail.playing import RandomPolicy, make, play
+
+    policy = RandomPolicy(make("toy/PointMass-v0").action_space)
+    episodes = [each.episode for each in play(policy, "toy/PointMass-v0", 10, seed=0)]
+    stuck = np.array(episodes[0].observations)
+    stuck[1:] += 3.0
+    episodes[0] = changed(episodes[0], observations=stuck)
+    found = audit(episodes, FAST)
+    text = audit_page("x", episodes, found, FAST, "toy/PointMass-v0")
+    assert "data:image/png;base64" in text
+    blind = audit_page("x", episodes, found, FAST, None)
+    assert "No pictures" in blind
+    assert "data:image" not in blind
