@@ -180,7 +180,7 @@ class Autoencoder(EncoderDecoder):
         """Fit the mixture that codes are drawn from."""
         noise = torch.Generator(self.device).manual_seed(0)
         batch, _ = self.preprocessed(data.at(slice(_ROWS)), noise)
-        z = torch.cat([self.codes(part) for part in self.parts(batch)])
+        z = torch.cat([self.codes(part) for part in self.pieces(batch)])
         mixture = GaussianMixture(min(_COMPONENTS, len(z)), regularisation=1e-6)
         self.mixture = mixture.to(self.device).fit(z, generator=noise)
 
@@ -194,7 +194,7 @@ class Autoencoder(EncoderDecoder):
     ) -> Tensor:
         """Codes (B, Z) of rows; the generator is for the preprocessing."""
         batch, _ = self.prepare(x, context, generator)
-        return torch.cat([self.codes(part) for part in self.parts(batch)])
+        return torch.cat([self.codes(part) for part in self.pieces(batch)])
 
     @torch.no_grad()
     def sample(

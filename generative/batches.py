@@ -102,6 +102,11 @@ def check_context(model: Conditional, context: Tensor | None, rows: int) -> None
         )
 
 
+def chunks(batch: Batch, rows: int) -> list[Batch]:
+    """The rows of a batch in parts of at most so many."""
+    return [batch.at(slice(start, start + rows)) for start in range(0, len(batch.x), rows)]
+
+
 def row_shape(x: Tensor) -> list[int | None]:
     """What rows that belong to the same data must be like: sequences may be of any length.
 

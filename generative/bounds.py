@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from generative.batches import Batch
+from generative.batches import Batch, chunks
 
 
 def importance_bound(
@@ -46,11 +46,6 @@ def importance_bound(
             total = torch.logaddexp(total, weights.logsumexp(0))
         bounds.append(total - math.log(k))
     return torch.cat(bounds)
-
-
-def chunks(batch: Batch, rows: int) -> list[Batch]:
-    """The rows of a batch in parts of at most so many."""
-    return [batch.at(slice(start, start + rows)) for start in range(0, len(batch.x), rows)]
 
 
 def activity(means: Tensor) -> Tensor:

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from generative.batches import Batch, check_context
-from generative.bounds import chunks
 from generative.chain import describe
-from generative.data import Data, as_tensor, check_mask
 from generative.denoisers import Denoiser, Mixer, Perceptron
 from generative.described import describe_part, part_from
 from generative.gaussian_basis import GaussianBasis
@@ -45,8 +43,14 @@ class Known(NamedTuple):
 
 
 class Denoising(NeuralModel):
-    """Net, loss and preparation of :class:`~generative.diffusion.Diffusion`, which see."""
+    """Net, loss and preparation of :class:`~generative.diffusion.Diffusion`, which see.
 
+    Attributes:
+        basis: the Gaussian part.
+        clock: times (K,) of noise levels; see :class:`~generative.noise.Noise`.
+    """
+
+    clock: Tensor
     training_defaults = Training(schedule="cosine")
 
     def __init__(
@@ -75,6 +79,7 @@ class Denoising(NeuralModel):
         beside = 2 * features if parts else 0
         self.net = self.network.build(length, features, beside, context)
         self.basis = GaussianBasis()
+        self.new_buffer("clock")
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON."""
@@ -114,10 +119,11 @@ class Denoising(NeuralModel):
         check_context(self, batch.context, len(batch.x))
 
     def before_fit(self, data: Batch) -> None:
-        """Fit the Gaussian part."""
-        rows = torch.linspace(0, len(data.x) - 1, min(_ROWS, len(data.x)), device=self.device)
+        """Fit the Gaussian part, and the clock to it."""
         noise = torch.Generator(self.device).manual_seed(0)
-        self.basis.fit(self.windows(self.preprocessed(data.at(rows.long()), noise)[0].x))
+        self.basis.fit(self.windows(self.some_rows(data, _ROWS, noise).x))
+        spreads = self.basis.variances.sqrt() / self.basis.scale
+        self.clock = self.noise.clock(spreads).to(self._like)
 
     def loss(
         self,
@@ -128,11 +134,16 @@ class Denoising(NeuralModel):
     ) -> dict[str, Tensor]:
         """The mean of :meth:`errors` at ratios spread over their range.
 
-        The share ``parts`` of the rows show a random part of themselves.
+        The share ``parts`` of the rows show a random part of themselves, half of them beside the
+        largest noise: that is where ``impute`` asks what is hidden.
         """
         x = self.windows(batch.x)
-        ratio = self.noise.ratio(spread_evenly(len(x), x, generator))
+        ratio = self.noise.ratio(spread_evenly(len(x), x, generator), self.clock)
         seen = self._shown(x, generator)
+        if self.parts:
+            asked = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device) < 0.5
+            asked &= seen.any(2).any(1)
+            ratio = torch.where(asked, self.noise.most, ratio)
         return {"loss": self.errors(Known(x, seen, batch.context), ratio, generator).mean()}
 
     def errors(self, known: Known, ratio: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -157,18 +168,18 @@ class Denoising(NeuralModel):
 
     def estimate(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
         """E[x | noisy, known] (B, T, D), of rows after preprocessing with noise of std (B,)."""
+        return self.basis.estimate(noisy, std[:, None, None], self.added(noisy, std, known))
+
+    def added(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
+        """What the net adds to the Gaussian's estimate, along the axes (B, T, D)."""
         beside = None
         if self.parts:
             values = (known.x - self.basis.mean) / self.basis.std
             values = torch.where(known.seen, values, 0)
             beside = torch.cat([values, known.seen.to(values)], 2)  # (B, T, 2D)
-
-        def net(white: Tensor) -> Tensor:
-            level = (std / self.basis.scale).log()
-            told: Tensor = self.net(white, level, beside, known.context)
-            return told
-
-        return self.basis.estimate(noisy, std[:, None, None], net)
+        white = self.basis.white(noisy, std[:, None, None])
+        level = (std / self.basis.scale).log()
+        return self.basis.along(self.net(white, level, beside, known.context))
 
     def std(self, ratio: float, rows: int) -> Tensor:
         """Standard deviations (B,) of noise of one ratio to the spread of the data."""
@@ -181,49 +192,6 @@ class Denoising(NeuralModel):
     def unseen(self, x: Tensor, context: Tensor | None) -> Known:
         """That nothing is known of rows (B, T, D) but their context."""
         return Known(x, torch.zeros_like(x, dtype=torch.bool), context)
-
-    def prepare(
-        self, x: Data, context: Data | None, generator: torch.Generator | None
-    ) -> tuple[Batch, Tensor]:
-        """Checked data as the nets see them, and log |det dy/dx| (B,).
-
-        Raises:
-            ValueError: if the model was not fitted or the data do not fit it.
-        """
-        self.check_fitted()
-        batch, log_det = self.preprocessed(self.as_batch(x, context), generator)
-        self.check(batch)
-        return batch, log_det
-
-    def prepare_holes(
-        self, x: Data, mask: Data, context: Data | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Known]:
-        """Data with 0 for what is hidden and their mask; and what the nets know.
-
-        Raises:
-            ValueError: if mask or data cannot be used, or the preprocessing mixes dimensions.
-        """
-        self.check_fitted()
-        self.preprocessing.check_elementwise("impute")
-        given, holes = as_tensor(x), as_tensor(mask, "The mask")
-        seen = check_mask(holes.flatten(1), given.flatten(1)).reshape(given.shape)
-        seen = seen.to(self.device)
-        data = torch.where(seen, given.to(self._like), 0)
-        batch, _ = self.preprocessed(self.as_batch(data, context), generator)
-        here = self.preprocessing.kept(seen)
-        batch = batch._replace(x=torch.where(here, batch.x, 0))
-        self.check(batch)
-        return data, seen, Known(self.windows(batch.x), self.windows(here), batch.context)
-
-    def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
-        """A context on the model's device, checked."""
-        given = None if context is None else torch.as_tensor(context).to(self._like)
-        check_context(self, given, rows)
-        return given
-
-    def pieces(self, batch: Batch) -> list[Batch]:
-        """The rows in parts that fit into memory, and better into caches."""
-        return chunks(batch, self.rows_at_once())
 
     def rows_at_once(self) -> int:
         """How many rows go through the net at once when much is evaluated."""

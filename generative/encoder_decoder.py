@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from generative.batches import Batch, check_context
-from generative.bounds import chunks
 from generative.chain import describe
 from generative.coders import Convolutional, Dense, Network
-from generative.data import Data, as_tensor, check_mask
+from generative.data import Data
 from generative.described import describe_part, part_from
 from generative.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from generative.neural import NeuralModel
@@ -109,7 +108,7 @@ class EncoderDecoder(NeuralModel):
     ) -> Tensor:
         """E[x | z] (B, *shape) of the code of each row; the generator is for the preprocessing."""
         batch, _ = self.prepare(x, context, generator)
-        return self.in_data_units(torch.cat([self.told(part) for part in self.parts(batch)]))
+        return self.in_data_units(torch.cat([self.told(part) for part in self.pieces(batch)]))
 
     def told(self, batch: Batch) -> Tensor:
         """E[x | z] (B, *shape) of the codes of data, both as the nets see them."""
@@ -143,48 +142,6 @@ class EncoderDecoder(NeuralModel):
         each = self.likelihood.log_prob(self.outputs(z, batch.context), batch.x)
         return each.flatten(2).sum(-1)
 
-    def prepare(
-        self, x: Data, context: Data | None, generator: torch.Generator | None
-    ) -> tuple[Batch, Tensor]:
-        """Checked data as the nets see them, and log |det dy/dx| (B,).
-
-        Raises:
-            ValueError: if the model was not fitted or the data do not fit it.
-        """
-        self.check_fitted()
-        batch, log_det = self.preprocessed(self.as_batch(x, context), generator)
-        self.check(batch)
-        return batch, log_det
-
-    def prepare_holes(
-        self, x: Data, mask: Data, context: Data | None, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Batch, Tensor]:
-        """Data with 0 for what is hidden and their mask; both once more as the nets see them.
-
-        Raises:
-            ValueError: if mask or data cannot be used, or the preprocessing mixes dimensions.
-        """
-        self.check_fitted()
-        self.preprocessing.check_elementwise("impute")
-        given, holes = as_tensor(x), as_tensor(mask, "The mask")
-        seen = check_mask(holes.flatten(1), given.flatten(1)).reshape(given.shape)
-        seen = seen.to(self.device)
-        data = torch.where(seen, given.to(self.device, self.dtype), 0)
-        batch, _ = self.preprocessed(self.as_batch(data, context), generator)
-        here = self.preprocessing.kept(seen)
-        self.check(batch._replace(x=torch.where(here, batch.x, 0)))
-        return data, seen, batch, here
-
     def rows_at_once(self) -> int:
         """How many rows a decoder can take when much is evaluated."""
         return max(1, CELLS // (math.prod(self.shape) * self.likelihood.outputs))
-
-    def parts(self, batch: Batch) -> list[Batch]:
-        """The rows in parts that fit into memory."""
-        return chunks(batch, self.rows_at_once())
-
-    def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
-        """A context on the model's device, checked."""
-        given = None if context is None else torch.as_tensor(context).to(self.device, self.dtype)
-        check_context(self, given, rows)
-        return given

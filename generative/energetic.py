@@ -114,8 +114,7 @@ class Energetic(NeuralModel):
     def before_fit(self, data: Batch) -> None:
         """Fit the Gaussian part, and start the chains that are kept."""
         fixed = torch.Generator(self.device).manual_seed(0)
-        rows = torch.linspace(0, len(data.x) - 1, min(_ROWS, len(data.x)), device=self.device)
-        x = self.preprocessed(data.at(rows.long()), fixed)[0].x
+        x = self.some_rows(data, _ROWS, fixed).x
         self.basis.fit(x.flatten(1)[:, None], self.least)
         size = (self.objective.chains, self.width)
         self.chains = torch.randn(size, generator=fixed, dtype=self.dtype, device=self.device)

@@ -7,13 +7,11 @@ from torch import Tensor
 
 from generative.annealing import anneal
 from generative.batches import Batch
-from generative.bounds import chunks
 from generative.clamped import complete
-from generative.data import Data, as_tensor, check_mask
+from generative.data import Data
 from generative.energetic import Energetic
 from generative.langevin import Chains, check_step
 
-_AT_ONCE = 4096  # rows that go through the net when much is evaluated
 _SHOWN = 64  # rows at which a step size is tested
 
 
@@ -57,10 +55,8 @@ class EnergyModel(Energetic):
 
     def energy(self, x: Data) -> Tensor:
         """Energy (B,) of rows (B, *shape), in nats and units of the data, with gradients to x."""
-        self.check_fitted()
-        batch, log_det = self.preprocessed(self.as_batch(x))
-        self.check(batch)
-        parts = [self.white_energy(self.white(part.x)) for part in chunks(batch, _AT_ONCE)]
+        batch, log_det = self.prepare(x)
+        parts = [self.white_energy(self.white(part.x)) for part in self.pieces(batch)]
         return torch.cat(parts) + self.basis.variances.log().sum() / 2 - log_det
 
     def score_fn(self, x: Data) -> Tensor:
@@ -188,13 +184,6 @@ class EnergyModel(Energetic):
         """
         if steps < 2:
             raise ValueError(f"impute was given steps={steps}; give 2 or more.")
-        self.check_fitted()
-        self.preprocessing.check_elementwise("impute")
-        given, holes = as_tensor(x), as_tensor(mask, "The mask")
-        seen = check_mask(holes.flatten(1), given.flatten(1)).reshape(given.shape).to(self.device)
-        data = torch.where(seen, given.to(self._like), 0)
-        batch, _ = self.preprocessed(self.as_batch(data), generator)
-        here = self.preprocessing.kept(seen)
-        self.check(batch._replace(x=torch.where(here, batch.x, 0)))
+        data, seen, batch, here = self.prepare_holes(x, mask, generator=generator)
         mean, last = complete(self, batch.x, here, steps, generator)
         return torch.where(seen, data, self.in_data_units(last if draw else mean))

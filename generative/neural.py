@@ -1,4 +1,4 @@
-"""What all families that learn by gradients share: data in, the trainer, preprocessing."""
+"""What all families that learn by gradients share: ``fit``, and what the trainer asks for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from generative import continuation
 from generative.batches import Batch, as_batch, frames, row_shape, split
-from generative.chain import from_description
-from generative.data import Data, as_tensor, within
+from generative.data import Data, as_tensor
 from generative.files import require_writable
-from generative.model import GenerativeModel
+from generative.prepared import Prepared
 from generative.trainer import Trainer
 from generative.training import Moment, Monitor, Training
 from generative.transform import Transform
@@ -23,67 +22,31 @@ from generative.transform import Transform
 CHUNK = 4096  # rows that are checked at once
 
 
-class NeuralModel(GenerativeModel):
+class NeuralModel(Prepared):
     """A family that is trained by gradients.
 
     A family implements :meth:`check` and :meth:`loss`, and where several players train against
     each other :meth:`players`, :meth:`turns` and :meth:`adam`. All of them see data as the nets
     do: floating point, on the model's device, after the preprocessing. Network sizes are
-    constructor arguments, so that ``settings()``, which also has
-    ``"preprocessing": describe(self.preprocessing)``, rebuilds the same nets. All noise comes
+    constructor arguments, so that ``settings()`` rebuilds the same nets. All noise comes
     from the generator that ``loss`` gets: then training continues exactly.
 
     Attributes:
-        preprocessing: fitted to the data of the first ``fit``.
-        row_shape: of the rows of the first ``fit``; 0 where any size will do.
         epochs_trained: over all calls of ``fit``.
         training_defaults: the settings where ``fit`` gets none.
     """
 
-    row_shape: Tensor
     epochs_trained: Tensor
     training_defaults: Training = Training()
 
     def __init__(self, preprocessing: Transform | None = None) -> None:
-        super().__init__()
-        self.preprocessing = Transform() if preprocessing is None else preprocessing
-        self.new_buffer("row_shape")
+        super().__init__(preprocessing)
         self.register_buffer("epochs_trained", torch.tensor(0))
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """An unfitted model from what :meth:`settings` returned."""
-        return cls(**{**settings, "preprocessing": from_description(settings["preprocessing"])})
 
     @property
     def fitted(self) -> bool:
         """Whether it was trained for an epoch."""
         return bool(self.epochs_trained > 0)
-
-    @property
-    def _like(self) -> Tensor:
-        """A tensor of the device and precision of the nets."""
-        return next(self.parameters())
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model lies."""
-        return self._like.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision of the nets."""
-        return self._like.dtype
-
-    @abstractmethod
-    def check(self, batch: Batch) -> None:
-        """Refuse data that do not fit the model: their shape, range, context or lengths.
-
-        Called on all data, in chunks and after preprocessing, before any work.
-
-        Raises:
-            ValueError: in one sentence.
-        """
 
     @abstractmethod
     def loss(
@@ -174,42 +137,6 @@ class NeuralModel(GenerativeModel):
         with torch.no_grad():
             self.after_fit(data)
         return self
-
-    def as_batch(
-        self, x: Data, context: Data | None = None, lengths: Data | Sequence[int] | None = None
-    ) -> Batch:
-        """Data on the model's device, checked as far as any model can.
-
-        Raises:
-            ValueError: if shapes do not fit or a value that counts is not finite.
-        """
-        shape = [size or None for size in self.row_shape.tolist()] if self.fitted else None
-        return as_batch(x, context, lengths, like=self._like, shape=shape)
-
-    def preprocessed(
-        self, batch: Batch, generator: torch.Generator | None = None
-    ) -> tuple[Batch, Tensor]:
-        """What the nets see of data, and log |det dy/dx| (B,).
-
-        The steps of a sequence are preprocessed one by one, those beyond its length become 0.
-        """
-        x = batch.x if batch.x.is_floating_point() else batch.x.to(self.dtype)
-        if x.dim() != 3:
-            y, log_det = self.preprocessing(x, generator)
-            return batch._replace(x=y), log_det
-        y, log_det = self.preprocessing(x.flatten(0, 1), generator)
-        y, log_det = y.reshape(*x.shape[:2], -1), log_det.reshape(x.shape[:2])
-        if batch.lengths is not None:
-            valid = within(batch.lengths, x.shape[1])
-            y, log_det = torch.where(valid[..., None], y, 0), torch.where(valid, log_det, 0)
-        return batch._replace(x=y), log_det.sum(1)
-
-    def in_data_units(self, y: Tensor) -> Tensor:
-        """Undo the preprocessing of what the nets give."""
-        if y.dim() != 3:
-            return self.preprocessing.inverse(y)
-        steps = self.preprocessing.inverse(y.flatten(0, 1))
-        return steps.reshape(*y.shape[:2], -1)
 
     def _held_out(
         self, data: Batch, validation: Data | Batch | float | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -13,9 +12,9 @@ from torch.nn import functional as F
 
 from generative.autoregression import AutoregressiveNoise
 from generative.batches import Batch, check_context
-from generative.bounds import activity, chunks
+from generative.bounds import activity
 from generative.chain import describe
-from generative.data import Data, check_positive, within
+from generative.data import check_positive, within
 from generative.latents import DiagonalGaussian, GaussianPosterior, Posterior, log_normal
 from generative.mixture import GaussianMixture
 from generative.neural import NeuralModel
@@ -23,8 +22,6 @@ from generative.recurrent import SequenceDecoder, SequenceEncoder
 from generative.training import Moment, Training
 from generative.transform import Transform
 from generative.windows import hide_at_random
-
-Lengths = Data | Sequence[int]
 
 _log = logging.getLogger("generative")
 _ACTIVE = 0.01  # Burda et al. (2016), §5.2
@@ -162,10 +159,9 @@ class SequenceModel(NeuralModel):
     def after_fit(self, data: Batch) -> None:
         """Fit the prior to codes and the memory of the noise to residuals; tell who is active."""
         generator = torch.Generator(self.device).manual_seed(0)
-        rows = torch.linspace(0, len(data.x) - 1, min(_ROWS, len(data.x)), device=self.device)
-        batch, _ = self.preprocessed(data.at(rows.long()), generator)
+        batch = self.some_rows(data, _ROWS, generator)
         found: list[tuple[Tensor, ...]] = []
-        for part in self.parts(batch):
+        for part in self.pieces(batch):
             windows = self.windows(part)
             posterior = self.posterior(windows)
             z = posterior.sample(1, generator)[0][0]
@@ -194,34 +190,11 @@ class SequenceModel(NeuralModel):
         residuals = windows.x.repeat(n, 1, 1) - path
         return self.noise.log_prob(residuals, std, windows.valid.repeat(n, 1)).view(n, -1)
 
-    def prepare(
-        self,
-        x: Data,
-        context: Data | None,
-        lengths: Lengths | None,
-        generator: torch.Generator | None,
-    ) -> tuple[Batch, Tensor]:
-        """Checked data after preprocessing, and log |det dy/dx| (B,)."""
-        self.check_fitted()
-        batch, log_det = self.preprocessed(self.as_batch(x, context, lengths), generator)
-        self.check(batch)
-        return batch, log_det
-
     def log_weights(self, batch: Batch, n: int, generator: torch.Generator | None) -> Tensor:
         """log p(x | z) + log p(z) - log q(z | x) (n, B), z from q."""
         windows = self.windows(batch)
         z, log_q = self.posterior(windows).sample(n, generator)
         return self.log_likelihood(z, windows) + self.log_prior(z) - log_q
-
-    def context_rows(self, context: Data | None, rows: int) -> Tensor | None:
-        """A context on the model's device, checked."""
-        given = None if context is None else torch.as_tensor(context).to(self._like)
-        check_context(self, given, rows)
-        return given
-
-    def parts(self, batch: Batch) -> list[Batch]:
-        """The rows in parts that fit into memory."""
-        return chunks(batch, self.rows_at_once())
 
     def rows_at_once(self) -> int:
         """How many windows the nets can take when much is evaluated."""

@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 from torch.nn import functional as F
 
-from generative.batches import Batch
-from generative.bounds import activity, chunks, importance_bound
-from generative.data import Data, as_tensor, check_mask
-from generative.sequence_model import Lengths, SequenceModel, Windows
+from generative.batches import Batch, chunks
+from generative.bounds import activity, importance_bound
+from generative.data import Data, check_mask
+from generative.prepared import Lengths
+from generative.sequence_model import SequenceModel, Windows
 
 
 class SequenceVAE(SequenceModel):
@@ -71,7 +72,7 @@ class SequenceVAE(SequenceModel):
             draws: of z for each window.
             generator: source of the draws.
         """
-        batch, log_det = self.prepare(x, context, lengths, generator)
+        batch, log_det = self.prepare(x, context, generator, lengths=lengths)
         parts = chunks(batch, max(1, self.rows_at_once() // draws))
         bounds = [self.log_weights(part, draws, generator).mean(0) for part in parts]
         return torch.cat(bounds) + log_det
@@ -98,7 +99,7 @@ class SequenceVAE(SequenceModel):
         Raises:
             ValueError: if k is below 1 or the data do not fit.
         """
-        batch, log_det = self.prepare(x, context, lengths, generator)
+        batch, log_det = self.prepare(x, context, generator, lengths=lengths)
 
         def weights(part: Batch, n: int) -> Tensor:
             return self.log_weights(part, n, generator)
@@ -110,8 +111,8 @@ class SequenceVAE(SequenceModel):
         self, x: Data, context: Data | None = None, *, lengths: Lengths | None = None
     ) -> Distribution:
         """q(z | x): batch shape (B,), event shape (Z,)."""
-        batch, _ = self.prepare(x, context, lengths, None)
-        found = [self.posterior(self.windows(part)).distribution for part in self.parts(batch)]
+        batch, _ = self.prepare(x, context, lengths=lengths)
+        found = [self.posterior(self.windows(part)).distribution for part in self.pieces(batch)]
         means = torch.cat([each.mean for each in found])
         stds = torch.cat([each.stddev for each in found])
         return Independent(Normal(means, stds, validate_args=False), 1, validate_args=False)
@@ -138,9 +139,9 @@ class SequenceVAE(SequenceModel):
         self, x: Data, context: Data | None = None, *, lengths: Lengths | None = None
     ) -> Tensor:
         """Paths (B, T, D) of the modes of q(z | x); 0 beyond the lengths."""
-        batch, _ = self.prepare(x, context, lengths, None)
+        batch, _ = self.prepare(x, context, lengths=lengths)
         paths = []
-        for part in self.parts(batch):
+        for part in self.pieces(batch):
             windows = self.windows(part)
             paths.append(self.decoder(self.posterior(windows).mode, windows.context)[0])
         steps = batch.x.shape[1]
@@ -209,7 +210,7 @@ class SequenceVAE(SequenceModel):
         Raises:
             ValueError: if past and future together are longer than the model was made for.
         """
-        batch, _ = self.prepare(x, context, lengths, generator)
+        batch, _ = self.prepare(x, context, generator, lengths=lengths)
         windows = self.windows(batch)
         past = windows.valid.sum(1)  # (B,)
         longest = int(past.max())
@@ -247,22 +248,14 @@ class SequenceVAE(SequenceModel):
         Raises:
             ValueError: if mask or windows cannot be used, or the preprocessing mixes dimensions.
         """
-        self.check_fitted()
-        self.preprocessing.check_elementwise("impute")
-        given, holes = as_tensor(x), as_tensor(mask, "The mask")
-        check_mask(holes.flatten(1), given.flatten(1))
-        holes = holes.to(self.device)
-        data = self.as_batch(torch.where(holes, given.to(self._like), 0), context, lengths)
-        batch, _ = self.preprocessed(data, generator)
-        self.check(batch)
+        data, holes, batch, here = self.prepare_holes(x, mask, context, generator, lengths=lengths)
         windows = self.windows(batch)
-        ends = (0, 0, 0, self.steps - holes.shape[1])
-        seen = windows.seen & F.pad(self.preprocessing.kept(holes), ends)
+        seen = windows.seen & F.pad(here, (0, 0, 0, self.steps - holes.shape[1]))
         check_mask(seen.flatten(1), windows.x.flatten(1))
         whole = self._filled(windows._replace(seen=seen), draw, generator)
         valid = windows.valid[:, : holes.shape[1], None]
         filled = self.in_data_units(whole[:, : holes.shape[1]])
-        return torch.where(holes & valid, data.x, torch.where(valid, filled, 0))
+        return torch.where(holes & valid, data, torch.where(valid, filled, 0))
 
     @torch.no_grad()
     def activity(self, x: Data, context: Data | None = None) -> Tensor:

@@ -151,7 +151,7 @@ class VAE(EncoderDecoder):
         """
         noise = torch.Generator(self.device).manual_seed(0)
         batch, _ = self.prepare(x, context, noise)
-        return activity(torch.cat([self.posterior(part).mean for part in self.parts(batch)]))
+        return activity(torch.cat([self.posterior(part).mean for part in self.pieces(batch)]))
 
     @torch.no_grad()
     def elbo(
@@ -172,7 +172,7 @@ class VAE(EncoderDecoder):
         """
         batch, log_det = self.prepare(x, context, generator)
         bounds = []
-        for part in self.parts(batch):
+        for part in self.pieces(batch):
             posterior = self.posterior(part)
             pairs = [posterior.sample(1, generator) for _ in range(draws)]
             each = [self.log_likelihood(z, part)[0] - posterior.kl(z, q) for z, q in pairs]
