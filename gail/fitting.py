@@ -27,12 +27,11 @@ class FitSettings:
     """What is fitted."""
 
     kind: Kind = "mixture"
-    """A Gaussian mixture of single steps (exact and fast), or a sequence VAE or diffusion of
-    windows (slower; they also look at the past)."""
+    """A Gaussian mixture (exact and fast), or a sequence VAE or diffusion (slower)."""
     inputs: Inputs = "s"
     """What a step is: observation (s), with action (sa) or with next observation (ss)."""
-    window: int = 16
-    """Steps of a window."""
+    window: int | None = None
+    """Steps of a window; by default 4 of a mixture and 16 of a sequence model."""
     components: int = 64
     """Gaussians of the mixture, which share one covariance."""
     rows: int = 50_000
@@ -65,14 +64,16 @@ def fit_model(
     'toy/PointMass-v0'
     """
     settings = settings or FitSettings()
-    if settings.kind != "mixture" and settings.window < 2:
-        raise GailError(f"window is {settings.window}; a sequence model needs 2 or more.")
-    window = 1 if settings.kind == "mixture" else settings.window
+    window = settings.window or (4 if settings.kind == "mixture" else 16)
+    if window < 1 or (settings.kind != "mixture" and window < 2):
+        raise GailError(
+            f"window is {window}; give 1 or more steps, and 2 or more for a sequence model."
+        )
     rows = rows_of(demonstrations, settings.inputs)
     features = Features(settings.inputs, window=window).fit(rows)
     x = features.stacked(rows, settings.rows)
     if settings.kind == "mixture":
-        model: GenerativeModel = _mixture(x, settings)
+        model: GenerativeModel = _mixture(x.flatten(1), settings)
     else:
         model = _sequence_model(x, settings, report)
     return FeatureModel(features, model, demonstrations.env_id)

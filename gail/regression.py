@@ -150,14 +150,16 @@ class OneCovariance(Regression):
         )
 
 
-def prepare(mixture: Gaussians, observed: Tensor, noise: Tensor | None = None) -> Regression:
+def prepare(
+    mixture: Gaussians, observed: Tensor, ask: Tensor | None = None, noise: Tensor | None = None
+) -> Regression:
     """Condition a mixture on masks.
 
     Args:
         mixture: K components over D dimensions.
         observed: (N, D), True where a value is observed; at least one in each row.
-        noise: (D,) standard deviations of noise on observed values, which are then told too;
-            None for none.
+        ask: (N, D), True where a value is to be told; by default what is not observed.
+        noise: (D,) standard deviations of noise on observed values; None for none.
 
     >>> root = torch.linalg.cholesky(torch.tensor([[[1.0, 0.8], [0.8, 1.0]]]))
     >>> joint = Gaussians(torch.ones(1), torch.zeros(1, 2), torch.linalg.inv(root), "full")
@@ -170,7 +172,7 @@ def prepare(mixture: Gaussians, observed: Tensor, noise: Tensor | None = None) -
     covariances = pad(factors @ factors.mT, (0, 1, 0, 1))  # (C, D + 1, D + 1)
     means = pad(exact.means, (0, 1))  # (K, D + 1)
     seen = numbers(observed)  # (N, P)
-    asked = numbers(torch.ones_like(observed) if noise is not None else ~observed)  # (N, H)
+    asked = numbers(~observed if ask is None else ask)  # (N, H)
     block = covariances[:, seen[:, :, None], seen[:, None]].transpose(0, 1)  # (N, C, P, P)
     extra = (seen == d).to(block)  # 1 in places of nothing
     if noise is not None:

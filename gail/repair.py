@@ -92,95 +92,27 @@ class LastValue(Repair):
         return filled
 
 
-class MixtureRepair(Repair):
-    """Missing sensors read their mean given all others, exactly, under a Gaussian mixture.
-
-    The matrices are made when the set of missing sensors changes, usually once an episode.
-
-    Args:
-        num_envs: N.
-        fitted: a mixture of single observations (s).
-        noise: of the sensors that are there, in their standard deviations over the data; above 0
-            they are denoised too.
-
-    Raises:
-        GailError: if the model is none of these.
-
-    >>> from gail import Demonstrations
-    >>> from gail.feature_model import rows_of
-    >>> from gail.features import Features
-    >>> rows = rows_of(Demonstrations.shipped("toy/PointMass-v0"), "s")
-    >>> features = Features("s").fit(rows)
-    >>> mixture = GaussianMixture(2).fit(features.stacked(rows))
-    >>> repair = MixtureRepair(1, FeatureModel(features, mixture, None))
-    >>> repair.fill(torch.tensor([[0.5, 0.1, float("nan"), 0.0]])).isfinite().all()
-    tensor(True)
-    """
-
-    def __init__(self, num_envs: int, fitted: FeatureModel, noise: float = 0.0) -> None:
-        width = _check(fitted, window=False)
-        if not noise >= 0:
-            raise GailError(f"The noise of the sensors is {noise}; give 0 or more.")
-        super().__init__(num_envs, width)
-        assert isinstance(fitted.model, GaussianMixture)
-        self.features, self.mixture = fitted.features, fitted.model.gaussians
-        live = int(self.features.live.sum())
-        self.noise = torch.full((live,), noise) if noise else None
-        self.observed = torch.ones(num_envs, live, dtype=torch.bool)  # (N, live)
-        self.regression: Regression = prepare(self.mixture, self.observed, self.noise)
-
-    @torch.no_grad()
-    def fill(self, obs: Tensor, rows: Rows = ALL) -> Tensor:
-        """See :meth:`Repair.fill`.
-
-        Raises:
-            GailError: if all sensors of an environment are missing.
-        """
-        missing = obs.isnan()
-        seen = ~missing[:, self.features.live.to(obs.device)]
-        self._prepare(seen, rows)
-        if self.noise is None and not missing.any():
-            return obs
-        scaled = self.features.scaled(torch.where(missing, 0.0, obs))
-        regression = self.regression if rows is ALL else self.regression.some(rows)
-        told = self.features.transform.inverse(regression(scaled))
-        return torch.where(missing, told, obs) if self.noise is None else told
-
-    def _prepare(self, seen: Tensor, rows: Rows) -> None:
-        """Matrices for the environments whose mask has changed."""
-        numbers = torch.arange(self.num_envs)[rows]
-        changed = (seen.cpu() != self.observed[rows]).any(1)
-        if not changed.any():
-            return
-        _refuse_nothing(seen)
-        new = prepare(self.mixture, seen[changed], self.noise)
-        self.observed[numbers[changed]] = seen[changed].cpu()
-        where = numbers[changed].to(new.seen.device)
-        self.regression = self.regression.put(where, new) if len(where) < self.num_envs else new
-
-
-class WindowRepair(Repair):
-    """Missing sensors read what a model of windows tells from the last steps of all others.
+class ModelRepair(Repair):
+    """What repairs by models share: they remember the last steps of each environment, scaled.
 
     Before an episode is as long as a window, its first observation stands for what was before.
 
     Args:
         num_envs: N.
-        fitted: a sequence VAE or a diffusion of windows of observations (s).
+        fitted: a model of observations (s), or of windows of them.
 
     Raises:
-        GailError: if the model is none of these.
+        GailError: if the model is of other features.
     """
 
     def __init__(self, num_envs: int, fitted: FeatureModel) -> None:
-        super().__init__(num_envs, _check(fitted, window=True))
-        assert isinstance(fitted.model, SequenceVAE | Diffusion)
-        self.features, self.model = fitted.features, fitted.model
-        shape = (num_envs, self.features.window, int(self.features.live.sum()))
-        like = self.features.live
-        self.past = torch.zeros(shape, device=like.device)  # (N, W, live), scaled
-        self.seen = torch.zeros(shape, dtype=torch.bool, device=like.device)
-        self.young = torch.ones(num_envs, dtype=torch.bool, device=like.device)  # (N,)
+        self.features = fitted.features
+        super().__init__(num_envs, _check(fitted))
+        live = self.features.live
+        shape = (num_envs, self.features.window, int(live.sum()))
+        self.past = torch.zeros(shape, device=live.device)  # (N, W, live)
+        self.seen = torch.ones(shape, dtype=torch.bool, device=live.device)  # (N, W, live)
+        self.young = torch.ones(num_envs, dtype=torch.bool, device=live.device)  # (N,)
 
     def forget(self, rows: Rows = ALL) -> None:
         """See :meth:`Repair.forget`."""
@@ -194,22 +126,114 @@ class WindowRepair(Repair):
             GailError: if all sensors of an environment are missing.
         """
         missing = obs.isnan()
-        seen = ~missing[:, self.features.live]
-        _refuse_nothing(seen)
-        past = self._remember(self.features.scaled(torch.where(missing, 0.0, obs)), seen, rows)
-        if not missing.any():
+        scaled = self.features.scaled(torch.where(missing, 0.0, obs))
+        self._remember(scaled, ~missing[:, self.features.live], rows)
+        told = self.tell(rows) if self.always or missing.any() else None
+        if told is None:
             return obs
-        told = self.model.impute(past, self.seen[rows])[:, -1]
-        return torch.where(missing, self.features.transform.inverse(told), obs)
+        whole = self.features.transform.inverse(told)
+        return whole if self.always else torch.where(missing, whole, obs)
 
-    def _remember(self, scaled: Tensor, seen: Tensor, rows: Rows) -> Tensor:
-        """The last steps (M, W, live) with this one behind."""
+    always = False  # whether sensors that are there are told anew too
+
+    @abstractmethod
+    def tell(self, rows: Rows) -> Tensor:
+        """The last step (M, live) of these environments, scaled, from what was seen of it."""
+
+    def _remember(self, scaled: Tensor, seen: Tensor, rows: Rows) -> None:
+        """Put steps (M, live) behind the others."""
+        empty = (~seen.any(1)).nonzero()
+        if len(empty):
+            raise GailError(
+                f"All sensors are missing in environment {int(empty[0])}; at least one that varies "
+                "is needed to fill in the others."
+            )
         young = self.young[rows][:, None, None]
         for memory, new in ((self.past, scaled), (self.seen, seen)):
             moved = torch.cat([memory[rows][:, 1:], new[:, None]], 1)
             memory[rows] = torch.where(young, new[:, None], moved)
         self.young[rows] = False
-        return self.past[rows]
+
+
+class MixtureRepair(ModelRepair):
+    """Missing sensors read their mean given all others, exactly, under a Gaussian mixture.
+
+    Given are the sensors that were there through the whole window. The matrices are made when the
+    set of these changes, usually once an episode.
+
+    Args:
+        num_envs: N.
+        fitted: a mixture of observations (s), or of windows of them.
+        noise: of the sensors that are there, in their standard deviations over the data; above 0
+            they are denoised too.
+
+    Raises:
+        GailError: if the model is none of these.
+
+    >>> from gail import Demonstrations
+    >>> from gail.fitting import FitSettings, fit_model
+    >>> demos = Demonstrations.shipped("toy/PointMass-v0")
+    >>> repair = MixtureRepair(1, fit_model(demos, FitSettings(components=2)))
+    >>> repair.fill(torch.tensor([[0.5, 0.1, float("nan"), 0.0]])).isfinite().all()
+    tensor(True)
+    """
+
+    def __init__(self, num_envs: int, fitted: FeatureModel, noise: float = 0.0) -> None:
+        super().__init__(num_envs, fitted)
+        if not noise >= 0:
+            raise GailError(f"The noise of the sensors is {noise}; give 0 or more.")
+        assert isinstance(fitted.model, GaussianMixture)
+        self.mixture, self.always = fitted.model.gaussians, noise > 0
+        self.noise = torch.full((self.mixture.means.shape[1],), noise) if noise else None
+        self.known = self.seen.all(1)  # (N, live)
+        self.regression = self._prepared(self.known)
+
+    def tell(self, rows: Rows) -> Tensor:
+        """See :meth:`ModelRepair.tell`."""
+        self._update(rows)
+        regression = self.regression if rows is ALL else self.regression.some(rows)
+        return regression(self.past[rows].flatten(1))[:, -self.known.shape[1] :]
+
+    def _update(self, rows: Rows) -> None:
+        """New matrices for environments whose mask has changed."""
+        known = self.seen[rows].all(1)
+        changed = (known != self.known[rows]).any(1)
+        if not changed.any():
+            return
+        numbers = torch.arange(self.num_envs, device=known.device)[rows][changed]
+        self.known[numbers] = known[changed]
+        new = self._prepared(known[changed])
+        self.regression = (
+            new if len(numbers) == self.num_envs else self.regression.put(numbers, new)
+        )
+
+    def _prepared(self, known: Tensor) -> Regression:
+        """Matrices for masks (M, live) that hold through the window."""
+        observed = known.repeat(1, self.features.window)
+        ask = torch.zeros_like(observed)
+        ask[:, -known.shape[1] :] = True if self.always else ~known
+        return prepare(self.mixture, observed, ask, self.noise)
+
+
+class WindowRepair(ModelRepair):
+    """Missing sensors read what a sequence VAE or a diffusion of windows tells.
+
+    Args:
+        num_envs: N.
+        fitted: a model of windows of observations (s).
+
+    Raises:
+        GailError: if it is none.
+    """
+
+    def __init__(self, num_envs: int, fitted: FeatureModel) -> None:
+        super().__init__(num_envs, fitted)
+        assert isinstance(fitted.model, SequenceVAE | Diffusion)
+        self.model = fitted.model
+
+    def tell(self, rows: Rows) -> Tensor:
+        """See :meth:`ModelRepair.tell`."""
+        return self.model.impute(self.past[rows], self.seen[rows])[:, -1]
 
 
 def repair_with(fitted: FeatureModel, num_envs: int, noise: float = 0.0) -> Repair:
@@ -250,27 +274,14 @@ def named(how: str, num_envs: int, env_id: str | None, means: Tensor) -> Repair:
     return repair_with(fitted, num_envs)
 
 
-def _check(fitted: FeatureModel, window: bool) -> int:
-    """O of a model of single observations or of windows of them.
+def _check(fitted: FeatureModel) -> int:
+    """O of a model of observations or of windows of them.
 
     Raises:
         GailError: if it is of other features, or whitened.
     """
-    features = fitted.features
-    if features.whiten or (features.window > 1) != window:
-        raise GailError(
-            f"A {type(fitted.model).__name__} of windows of {features.window} "
-            f"{'whitened ' if features.whiten else ''}steps cannot fill in sensors; fit one with "
-            "gail data fit --inputs s."
-        )
-    fitted.check_for(None, "s", len(features.live))
-    return len(features.live)
-
-
-def _refuse_nothing(seen: Tensor) -> None:
-    empty = (~seen.any(1)).nonzero()
-    if len(empty):
-        raise GailError(
-            f"All sensors are missing in environment {int(empty[0])}; at least one that varies is "
-            "needed to fill in the others."
-        )
+    if fitted.features.whiten:
+        raise GailError("A model of whitened features cannot fill in sensors; fit another one.")
+    width = len(fitted.features.live)
+    fitted.check_for(None, "s", width)
+    return width

@@ -63,6 +63,7 @@ class SensorRepair:
         )
         fitted = {path.stem: FeatureModel.load(path) for path in self.models}
         fitted["mixture"] = fit_model(demos)
+        fitted["mixture of single steps"] = fit_model(demos, FitSettings(window=1))
         if self.sequence_epochs:
             sequence = FitSettings(
                 kind="seqvae", window=self.window, epochs=self.sequence_epochs, rows=30_000

@@ -83,7 +83,7 @@ def test_noise_is_removed_as_by_the_joint_density(kind: str) -> None:
     y = 3 * torch.randn(6, 5, generator=torch.Generator().manual_seed(3)).double()
     seen = torch.arange(10).repeat(6, 1) >= 5
     told = wide.impute(torch.cat([y, y], 1), seen)[:, :5]
-    found = prepare(joint.gaussians, torch.ones(6, 5).bool(), noise)(y)
+    found = prepare(joint.gaussians, torch.ones(6, 5).bool(), torch.ones(6, 5).bool(), noise)(y)
     assert torch.allclose(found, told, atol=1e-6)
 
 
@@ -103,7 +103,7 @@ def faulty(count: int, seed: int = 60) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("kind", ["full", "tied"])
 def test_the_mixture_fills_in_what_it_would_impute(kind: str) -> None:
-    model = fit_model(demonstrations(3), FitSettings(components=3))
+    model = fit_model(demonstrations(3), FitSettings(components=3, window=1))
     x = model.features.stacked([torch.tensor(oscillation(0).observations)])
     model = FeatureModel(model.features, GaussianMixture(3, kind, regularisation=0.01).fit(x), None)  # type: ignore[arg-type]
     repair = MixtureRepair(4, model)
@@ -124,6 +124,20 @@ def test_some_environments_can_be_filled_alone(fitted: FeatureModel) -> None:
         whole = together.fill(obs)
         assert torch.allclose(apart.fill(obs[[2]], torch.tensor([2])), whole[[2]], atol=1e-5)
         assert torch.allclose(apart.fill(obs[:2], torch.tensor([0, 1])), whole[:2], atol=1e-5)
+
+
+def test_a_mixture_of_windows_is_given_the_past(fitted: FeatureModel) -> None:
+    """Its last step is what the mixture imputes from the sensors seen through the window."""
+    repair, live = MixtureRepair(2, fitted), fitted.features.live
+    whole, holes = faulty(2)
+    filled = [repair.fill(obs) for obs in (whole[0], *holes[1:6])]
+    window = fitted.features.scaled(whole[2:6, 0])  # (4, live)
+    mask = (~holes[5, 0].isnan())[live].repeat(4)
+    told = fitted.model.impute(window.flatten()[None], mask[None])  # type: ignore[operator]
+    last = fitted.features.transform.inverse(told[:, -int(live.sum()) :])[0]
+    hidden = holes[5, 0].isnan()
+    assert torch.allclose(filled[5][0][hidden], last[hidden], atol=1e-4)
+    assert torch.equal(filled[0], whole[0])
 
 
 def error(repair: Repair) -> float:
@@ -251,7 +265,7 @@ def test_what_cannot_be_repaired_is_told(fitted: FeatureModel, tmp_path: Path) -
 def test_the_commands_fit_and_repair(finished: Path, expert: Path, tmp_path: Path) -> None:
     model, score = tmp_path / "m.zip", tmp_path / "score.json"
     assert main(["data", "fit", str(expert), "--out", str(model), "--components", "4"]) == 0
-    words = ["evaluate", str(finished), "--episodes", "2", "--out", str(score)]
+    words = ["evaluate", str(finished), "--episodes", "2", "--out", str(score), "--overwrite"]
     for repair in (str(model), "last"):
         assert main([*words, "--drop-sensors", "0.5", "--repair", repair]) == 0
     assert '"repair": "last"' in score.read_text()

@@ -20,12 +20,11 @@ class Fit:
     out: Path
     """The model's file (.zip)."""
     kind: Literal["mixture", "seqvae", "diffusion"] = "mixture"
-    """A Gaussian mixture of single steps (exact and fast), or a sequence VAE or diffusion of
-    windows (slower; they also look at the past)."""
+    """A Gaussian mixture (exact and fast), or a sequence VAE or diffusion (slower)."""
     inputs: Literal["s", "sa", "ss"] = "s"
     """What a step is: observation (s), with action (sa) or with next observation (ss)."""
-    window: int = 16
-    """Steps of a window."""
+    window: int | None = None
+    """Steps of a window; by default 4 of a mixture and 16 of a sequence model."""
     components: int = 64
     """Gaussians of the mixture, which share one covariance."""
     epochs: int = 6
