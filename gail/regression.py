@@ -183,8 +183,8 @@ def prepare(
     cross = covariances[:, asked[:, :, None], seen[:, None]].transpose(0, 1)  # (N, C, H, P)
     gain = cross @ white.mT @ white
     at, to = (means[:, each].transpose(0, 1) for each in (seen, asked))  # (N, K, P), (N, K, H)
-    left = to - (gain @ at[..., None]).squeeze(-1)  # (N, K, H)
-    shift = -(white @ at[..., None]).squeeze(-1)  # (N, K, P)
+    left = to - _each(gain, at)  # (N, K, H)
+    shift = -_each(white, at)  # (N, K, P)
     if mixture.kind == "tied":
         linear = -(shift @ white.squeeze(1))  # (N, K, P): m_k' S^-1
         offsets = exact.weights.log() - shift.square().sum(2) / 2
@@ -194,6 +194,13 @@ def prepare(
     offsets = exact.weights.log() + white.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     parts = (white, shift, gain, left, offsets)
     return OwnCovariances(seen, asked, d, *(each.to(like).contiguous() for each in parts))
+
+
+def _each(matrices: Tensor, vectors: Tensor) -> Tensor:
+    """Products (N, K, R) of matrices (N, K or 1, R, P) and vectors (N, K, P), without copies."""
+    if matrices.shape[1] == 1:
+        return vectors @ matrices[:, 0].mT
+    return (matrices @ vectors[..., None]).squeeze(-1)
 
 
 def numbers(mask: Tensor) -> Tensor:
