@@ -44,13 +44,13 @@ class AntDiffusion(WindowSettings):
     """Share of windows that show a part of themselves in training."""
     centre: float = 0.5
     """Noise that training is about."""
-    epochs: int = 12
+    epochs: int = 32
     """Passes over the windows."""
     batch_size: int = 64
     """Windows a step."""
     learning_rate: float = 2e-3
     """Of Adam, falling to 0."""
-    sample_steps: int = 12
+    sample_steps: int = 18
     """From noise to a sample."""
     components: int = 16
     """Of the mixture."""
