@@ -1,4 +1,4 @@
-"""Gated convolutions in two stacks: the PixelCNN without a blind spot (van den Oord et al. 2016b)."""
+"""Gated convolutions in two stacks, without a blind spot (van den Oord et al. 2016b)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -87,7 +86,7 @@ class GatedWalk(Walk):
 
     def __init__(self, layer: GatedLayer, rows: int, width: int) -> None:
         self.left, self.out = Line(layer.left, rows, width), Line(layer.out, rows, width)
-        self.bias, self.start = layer.out.bias, layer.left.bias.expand(1, width, -1)
+        self.start = layer.left.bias.expand(1, width, -1)
 
     def line(self, told: Told) -> None:
         """Begin the next line."""
@@ -96,7 +95,7 @@ class GatedWalk(Walk):
     def pixel(self, column: int, x: Tensor) -> Tensor:
         """The output for an input (B, I)."""
         gates = self.left.at(column, x, self.base[:, column])
-        return x + self.out.at(0, gated(gates), self.bias)
+        return x + self.out.at(0, gated(gates))
 
 
 class VerticalLayer(nn.Module):
@@ -124,7 +123,7 @@ class VerticalLayer(nn.Module):
 
 
 class GatedNet(RasterNet):
-    """The horizontal stack, with a vertical one that tells each of its layers of the lines above."""
+    """The horizontal stack, and a vertical one that tells its layers of the lines above."""
 
     def __init__(self, sizes: Sizes, network: Gated, layers: Sequence[Layer]) -> None:
         super().__init__(sizes, network.channels, network.first, layers)

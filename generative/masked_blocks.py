@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -74,7 +73,7 @@ class MaskedWalk(Walk):
     """A :class:`MaskedBlock` along lines."""
 
     def __init__(self, block: MaskedBlock, rows: int, width: int) -> None:
-        self.block = block
+        self.above = block.middle
         self.narrow, self.middle, self.widen = (
             Line(each, rows, width) for each in (block.narrow, block.middle, block.widen)
         )
@@ -85,11 +84,11 @@ class MaskedWalk(Walk):
     def line(self, told: Told) -> None:
         """Begin the next line."""
         self.seen = next_line(self.seen)
-        self.base = plus(self.block.middle.from_above(self.seen[:, :, :-1]), told)
+        self.base = plus(self.above.from_above(self.seen[:, :, :-1]), told)
 
     def pixel(self, column: int, x: Tensor) -> Tensor:
         """The output for an input (B, I)."""
-        h = self.narrow.at(0, x.relu(), self.block.narrow.bias).relu()
+        h = self.narrow.at(0, x.relu()).relu()
         self.seen[:, :, -1, column] = h
         h = self.middle.at(column, h, self.base[:, column])
-        return x + self.widen.at(0, h.relu(), self.block.widen.bias)
+        return x + self.widen.at(0, h.relu())

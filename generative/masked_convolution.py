@@ -1,4 +1,4 @@
-"""A convolution that is blind to its own pixel and what follows, over whole images or one by one."""
+"""A convolution that is blind to what follows a pixel, over whole images or pixel by pixel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class MaskedConvolution(nn.Module):
     def __init__(self, own: Tensor, above: int = 0, kernel: int = 1) -> None:
         super().__init__()
         mask = kernel_mask(own, above, kernel).float()
-        made = nn.Conv2d(mask.shape[1], mask.shape[0], mask.shape[2:])
+        outputs, inputs, lines, columns = mask.shape
+        made = nn.Conv2d(inputs, outputs, (lines, columns))
+        assert made.bias is not None
         self.weight, self.bias = made.weight, made.bias
         self.register_buffer("mask", mask, persistent=False)
         self.above, self.side = above, kernel // 2
@@ -67,17 +69,19 @@ class Line:
     """
 
     def __init__(self, layer: MaskedConvolution, rows: int, width: int) -> None:
-        self.weight, self.side = layer.taps(), layer.side
+        self.weight, self.bias, self.side = layer.taps(), layer.bias, layer.side
         self.inputs = len(self.weight) // (self.side + 1)
         self.seen = self.weight.new_zeros(rows, self.side + width, self.inputs)  # zeros at the left
 
-    def at(self, column: int, x: Tensor, base: Tensor) -> Tensor:
-        """The output (B, O) at a column for its input x (B, I), added to base (B, O) or (O,)."""
-        if not self.side:
-            return torch.addmm(base, x, self.weight)
-        self.put(column, x)
-        window = self.seen[:, column : column + self.side + 1].flatten(1)
-        return torch.addmm(base, window, self.weight)
+    def at(self, column: int, x: Tensor, base: Tensor | None = None) -> Tensor:
+        """The output (B, O) at a column, for its input x (B, I).
+
+        It is added to ``base`` (B or 1, O), or to the bias if none is given.
+        """
+        if self.side:
+            self.put(column, x)
+            x = self.seen[:, column : column + self.side + 1].flatten(1)
+        return torch.addmm(self.bias if base is None else base, x, self.weight)
 
     def put(self, column: int, x: Tensor) -> None:
         """Replace the input (B, I) at a column."""

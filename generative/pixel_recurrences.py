@@ -90,14 +90,16 @@ class RowWalk(Walk):
         gates = self.inputs.at(column, x, self.base[:, column])
         h, c = lstm(gates, self.memory[:, :, column])
         self.h[:, :, column], self.c[:, :, column] = h, c
-        return x + self.out.at(0, h, self.layer.out.bias)
+        return x + self.out.at(0, h)
 
 
 @dataclass(frozen=True)
 class DiagonalBiLSTM(RasterNetwork):
     """LSTMs that go along diagonals, from both upper corners: a pixel sees all before it.
 
-    The lines are moved so that diagonals are columns, all lines of which are worked on at once.
+    All but one: the end of the line above, which nothing in that line has seen, is seen only where
+    the first convolution reaches it. The lines are moved so that diagonals are columns, all lines
+    of which are worked on at once.
 
     >>> net = DiagonalBiLSTM(channels=4, blocks=2).build(Sizes((1, 5, 6), 2, 0))
     >>> net(torch.randn(3, 1, 5, 6)).shape
@@ -136,8 +138,8 @@ class DiagonalLayer(Layer):
     def forward(self, x: Tensor, told: Told) -> Tensor:
         """(B, I, H, W) to the same."""
         rows, _, height, width = x.shape
-        gates = plus(self.inputs(x), told).unflatten(1, (2, -1))  # (B, 2, 4h, H, W)
-        skewed = skew(torch.stack([gates[:, 0], gates[:, 1].flip(-1)]))  # (2, B, 4h, H, S)
+        forth, back = plus(self.inputs(x), told).chunk(2, 1)  # (B, 4h, H, W)
+        skewed = skew(torch.stack([forth, back.flip(-1)]))  # (2, B, 4h, H, S)
         steps = skewed.permute(4, 0, 1, 3, 2).contiguous()  # (S, 2, B, H, 4h)
         h = c = steps.new_zeros(2, rows, height, self.units)
         columns = []
@@ -160,7 +162,7 @@ class DiagonalWalk(Walk):
     """A :class:`DiagonalLayer` along lines; what comes from the right follows a line later."""
 
     def __init__(self, layer: DiagonalLayer, rows: int, width: int) -> None:
-        self.layer, self.units = layer, layer.units
+        self.units = layer.units
         self.inputs, self.out = Line(layer.inputs, rows, width), Line(layer.out, rows, width)
         left, right = layer.state.chunk(2, 1)  # (2, h, 4h) from the side and from above
         self.side, self.above = left.contiguous(), right.contiguous()
@@ -195,7 +197,7 @@ class DiagonalWalk(Walk):
         forth, self.gates[:, column] = gates.chunk(2, 1)
         h, c = lstm(torch.addmm(forth, self.h[:, column], self.side[0]), self.c[:, column])
         self.h[:, column + 1], self.c[:, column + 1] = h, c
-        return x + self.out.at(0, h + self.back[:, column], self.layer.out.bias)
+        return x + self.out.at(0, h + self.back[:, column])
 
 
 def lstm(gates: Tensor, c: Tensor, dim: int = 1) -> tuple[Tensor, Tensor]:
@@ -221,14 +223,14 @@ def skew(x: Tensor) -> Tensor:
     """
     height, width = x.shape[-2:]
     flat = F.pad(x, (0, height)).flatten(-2)[..., : height * (width + height - 1)]
-    return flat.unflatten(-1, (height, width + height - 1))
+    return flat.reshape(*x.shape[:-1], width + height - 1)
 
 
 def unskew(x: Tensor, width: int) -> Tensor:
     """Undo :func:`skew`."""
     height = x.shape[-2]
     flat = F.pad(x.flatten(-2), (0, height))
-    return flat.unflatten(-1, (height, width + height))[..., :width]
+    return flat.reshape(*x.shape[:-1], width + height)[..., :width]
 
 
 def down(x: Tensor, dim: int) -> Tensor:

@@ -209,8 +209,8 @@ class RasterWalk:
         h = self.first.at(column, now[..., column], self.base[:, column])
         for walk in self.walks:
             h = walk.pixel(column, h)
-        h = self.hidden.at(0, h.relu(), self.net.head.hidden.bias)
-        return self.last.at(0, h.relu(), self.net.head.last.bias).view(self.shape)
+        h = self.hidden.at(0, h.relu())
+        return self.last.at(0, h.relu()).view(self.shape)
 
 
 def plus(x: Tensor, told: Told) -> Tensor:
