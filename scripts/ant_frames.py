@@ -1,4 +1,4 @@
-"""PixelCNN on grey pictures of Ant: bits, completions, and what tells an expert from random actions.
+"""PixelCNN on grey pictures of Ant: bits, completions, and whether they tell who acts.
 
     python scripts/ant_frames.py --out benchmarks/generative/ant-frames.json \
         --picture docs/pictures/frames.png
@@ -61,16 +61,14 @@ class AntFrames:
     """Of the net."""
     blocks: int = 6
     """Of the net."""
-    components: int = 5
-    """Logistics for each pixel."""
+    components: int = 0
+    """Logistics for each pixel; 0 for any probabilities of the levels."""
     epochs: int = 15
     """Passes over the pictures."""
     batch_size: int = 16
     """Pictures a step."""
     learning_rate: float = 2e-3
     """Of Adam at first; it falls to 0 by a cosine."""
-    bf16: bool = False
-    """Convolutions in bfloat16 while it learns, which some processors do several times as fast."""
     seed: int = 0
     """Of weights, training, random actions and samples."""
     device: str = "cpu"
@@ -172,19 +170,18 @@ class AntFrames:
         """The model, and how long it took."""
         torch.manual_seed(self.seed)
         network = Gated(self.channels, self.blocks)
-        likelihood = DiscretisedLogistic(LEVELS, self.components)
+        likelihood = DiscretisedLogistic(LEVELS, self.components) if self.components else LEVELS
         model = PixelCNN(tuple(x.shape[1:]), likelihood, network=network).to(self.device)
         training = Training(
             self.epochs, self.batch_size, self.learning_rate, "cosine", max_grad_norm=1.0
         )
         began = time.perf_counter()
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            model.fit(
-                x,
-                training=training,
-                monitor=Monitor(progress=True),
-                generator=torch.Generator(self.device).manual_seed(self.seed),
-            )
+        model.fit(
+            x,
+            training=training,
+            monitor=Monitor(progress=True),
+            generator=torch.Generator(self.device).manual_seed(self.seed),
+        )
         return model, time.perf_counter() - began
 
     def score(

@@ -94,7 +94,9 @@ class Digits:
         seconds = time.perf_counter() - began
         mean = statistics.mean(nats)
         shown = "" if error is None else f" ± {error:.3f}"
-        print(f"{name}: {parameters} parameters, {mean:.3f}{shown} nats, {seconds:.0f} s", flush=True)
+        print(
+            f"{name}: {parameters} parameters, {mean:.3f}{shown} nats, {seconds:.0f} s", flush=True
+        )
         return {
             "model": name,
             "parameters": parameters,
