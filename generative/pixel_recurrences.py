@@ -50,7 +50,8 @@ class RowLayer(Layer):
         super().__init__()
         self.units, self.gates = units, 4 * units
         inside, outside = groups(units, colours), groups(2 * units, colours)
-        self.inputs = MaskedConvolution(own_mask(inside.repeat(4), outside), 0, kernel)
+        own = own_mask(inside.repeat(4), outside)
+        self.inputs = remember(MaskedConvolution(own, 0, kernel), units)
         self.state = nn.Conv1d(units, 4 * units, kernel, padding=kernel // 2, bias=False)
         self.out = MaskedConvolution(own_mask(outside, inside))
 
@@ -58,7 +59,7 @@ class RowLayer(Layer):
         """(B, I, H, W) to the same."""
         gates = plus(self.inputs(x), told)
         lines = []
-        h = c = gates.new_zeros(len(x), self.units, x.shape[3])
+        h = c = self.state.weight.new_zeros(len(x), self.units, x.shape[3])
         for line in gates.unbind(2):
             h, c = lstm(line + self.state(h), c)
             lines.append(h)
@@ -130,7 +131,8 @@ class DiagonalLayer(Layer):
         super().__init__()
         self.units, self.gates = units, 8 * units
         inside, outside = groups(units, colours), groups(2 * units, colours)
-        self.inputs = MaskedConvolution(own_mask(inside.repeat(8), outside))
+        own = own_mask(inside.repeat(8), outside)
+        self.inputs = remember(MaskedConvolution(own), units)
         start = torch.empty(2, 2 * units, 4 * units).uniform_(-1, 1) / (2 * units) ** 0.5
         self.state = nn.Parameter(start)  # each way, from the left and from above
         self.out = MaskedConvolution(own_mask(outside, inside))
@@ -138,19 +140,22 @@ class DiagonalLayer(Layer):
     def forward(self, x: Tensor, told: Told) -> Tensor:
         """(B, I, H, W) to the same."""
         rows, _, height, width = x.shape
-        forth, back = plus(self.inputs(x), told).chunk(2, 1)  # (B, 4h, H, W)
-        skewed = skew(torch.stack([forth, back.flip(-1)]))  # (2, B, 4h, H, S)
-        steps = skewed.permute(4, 0, 1, 3, 2).contiguous()  # (S, 2, B, H, 4h)
-        h = c = steps.new_zeros(2, rows, height, self.units)
+        # Lines and columns first and then images, so that all that is moved is in long pieces.
+        gates = plus(self.inputs(x), told).permute(2, 3, 0, 1)  # (H, W, B, 8h)
+        forth, back = gates.reshape(height, width, rows, 2, -1).unbind(3)
+        steps = skew(torch.stack([forth, back.flip(1)]).flatten(3))  # (2, H, S, B · 4h)
+        steps = steps.movedim(2, 0).reshape(-1, 2, height * rows, 4 * self.units)
+        h = c = self.state.new_zeros(2, height * rows, self.units)
         columns = []
         for step in steps.unbind(0):
-            seen = torch.cat([h, down(h, -2)], -1).flatten(1, 2)  # (2, B · H, 2h)
-            moved = torch.bmm(seen, self.state).view_as(step)
-            h, c = lstm(step + moved, c, -1)
+            above = F.pad(h, (0, 0, rows, -rows))
+            h, c = lstm(torch.baddbmm(step, torch.cat([h, above], 2), self.state), c, 2)
             columns.append(h)
-        states = unskew(torch.stack(columns, -1).movedim(3, 2), width)  # (2, B, h, H, W)
-        both = states[0] + down(states[1].flip(-1), -2)
-        added: Tensor = self.out(both)
+        states = torch.stack(columns, 1).reshape(2, -1, height, rows * self.units)
+        forth, back = unskew(states.transpose(1, 2), width).unbind(0)  # (H, W, B · h)
+        both = forth + F.pad(back.flip(1), (0, 0, 0, 0, 1, -1))
+        both = both.view(height, width, rows, -1).permute(2, 3, 0, 1)  # (B, h, H, W)
+        added: Tensor = self.out(both.contiguous(memory_format=torch.channels_last))
         return x + added
 
     def walk(self, rows: int, width: int) -> Walk:
@@ -203,37 +208,39 @@ class DiagonalWalk(Walk):
 def lstm(gates: Tensor, c: Tensor, dim: int = 1) -> tuple[Tensor, Tensor]:
     """Output and memory of an LSTM (2016a, eq. 3) from its gates and its memory before.
 
-    Gates along ``dim`` are those of the input, of the memory, of the output, and the content. What
-    is remembered begins with a bias of 1.
+    Gates along ``dim`` are those of the input, of the memory, of the output, and the content.
 
     >>> h, c = lstm(torch.zeros(1, 4), torch.ones(1, 1))
     >>> c.item()
-    0.731...
+    0.5
     """
-    let_in, keep, let_out, content = gates.chunk(4, dim)
-    c = (keep + 1).sigmoid() * c + let_in.sigmoid() * content.tanh()
-    return let_out.sigmoid() * c.tanh(), c
+    units = c.shape[dim]
+    three, content = torch.split_with_sizes(gates, [3 * units, units], dim)
+    let_in, keep, let_out = three.sigmoid().chunk(3, dim)
+    c = torch.addcmul(keep * c, let_in, content.tanh())
+    return let_out * c.tanh(), c
+
+
+def remember(layer: MaskedConvolution, units: int) -> MaskedConvolution:
+    """The same with a bias of 1 in gates of memories: much is kept at first."""
+    with torch.no_grad():
+        layer.bias.view(-1, 4, units)[:, 1] += 1
+    return layer
 
 
 def skew(x: Tensor) -> Tensor:
-    """Line r moved r columns to the right: (..., H, W) to (..., H, W + H - 1), 0 elsewhere.
+    """Line r moved r columns to the right: (..., H, W, K) to (..., H, W + H - 1, K), 0 elsewhere.
 
-    >>> skew(torch.ones(2, 2)).tolist()
+    >>> skew(torch.ones(2, 2, 1))[..., 0].tolist()
     [[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]
     """
-    height, width = x.shape[-2:]
-    flat = F.pad(x, (0, height)).flatten(-2)[..., : height * (width + height - 1)]
-    return flat.reshape(*x.shape[:-1], width + height - 1)
+    height, width, numbers = x.shape[-3:]
+    flat = F.pad(x, (0, 0, 0, height)).flatten(-3, -2)[..., : height * (width + height - 1), :]
+    return flat.reshape(*x.shape[:-2], width + height - 1, numbers)
 
 
 def unskew(x: Tensor, width: int) -> Tensor:
     """Undo :func:`skew`."""
-    height = x.shape[-2]
-    flat = F.pad(x.flatten(-2), (0, height))
-    return flat.reshape(*x.shape[:-1], width + height)[..., :width]
-
-
-def down(x: Tensor, dim: int) -> Tensor:
-    """Moved by one towards larger indices, 0 at the first."""
-    first = torch.zeros_like(x.narrow(dim, 0, 1))
-    return torch.cat([first, x.narrow(dim, 0, x.shape[dim] - 1)], dim)
+    height, _, numbers = x.shape[-3:]
+    flat = F.pad(x.flatten(-3, -2), (0, 0, 0, height))
+    return flat.reshape(*x.shape[:-2], width + height, numbers)[..., :width, :]
