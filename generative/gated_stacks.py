@@ -31,6 +31,7 @@ class Gated(RasterNetwork):
     layer what the vertical one found. Images of one line, as windows of sequences are, need no
     vertical one.
 
+    >>> import torch
     >>> net = Gated(channels=4, blocks=2).build(Sizes((1, 5, 6), 2, 0))
     >>> net(torch.randn(3, 1, 5, 6)).shape
     torch.Size([3, 1, 5, 6, 2])

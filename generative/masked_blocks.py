@@ -19,6 +19,7 @@ class Masked(RasterNetwork):
     A pixel does not see all that comes before it: some of it, above and to the right, is in a
     blind spot, which ``Gated`` does not have.
 
+    >>> import torch
     >>> net = Masked(channels=4, blocks=2).build(Sizes((1, 5, 6), 2, 0))
     >>> net(torch.randn(3, 1, 5, 6)).shape
     torch.Size([3, 1, 5, 6, 2])
