@@ -167,7 +167,59 @@ class Gaussian(Likelihood):
 
 
 @dataclass(frozen=True)
-class Categorical(Likelihood):
+class Discrete(Likelihood):
+    """Whole numbers 0 to levels - 1.
+
+    Args:
+        levels: how many values there are.
+    """
+
+    levels: int
+
+    def __post_init__(self) -> None:
+        if self.levels < 2:
+            raise ValueError(
+                f"{type(self).__name__} was given levels={self.levels}; expected 2 or more."
+            )
+
+    @abstractmethod
+    def log_probs(self, outputs: Tensor) -> Tensor:
+        """Log-probabilities (B, ..., levels) of all levels."""
+
+    def distribution(self, outputs: Tensor) -> td.Distribution:
+        """Categorical distributions."""
+        return td.Categorical(logits=self.log_probs(outputs), validate_args=False)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        """Σ level · probability, for levels that are an order (shades of grey)."""
+        levels = torch.arange(self.levels, dtype=outputs.dtype, device=outputs.device)
+        return self.log_probs(outputs).exp() @ levels
+
+    def draw(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Levels."""
+        like, shape = outputs, outputs.shape[:-1]
+        share = torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
+        return self.at(outputs, share)
+
+    def at(self, outputs: Tensor, share: Tensor) -> Tensor:
+        """The levels (B, ...) at which the distribution functions pass shares in [0, 1).
+
+        Of uniform shares these are draws.
+        """
+        passed = self.log_probs(outputs).exp().cumsum(-1)[..., :-1]
+        return (share[..., None] >= passed).sum(-1).to(outputs.dtype)
+
+    def check(self, x: Tensor) -> None:
+        """Refuse what is not one of the levels."""
+        if not ((x >= 0) & (x <= self.levels - 1) & (x == x.floor())).all():
+            raise ValueError(
+                f"A likelihood of {self.levels} levels was given values from {x.min().item():g} "
+                f"to {x.max().item():g}; expected whole numbers from 0 to {self.levels - 1}."
+            )
+
+
+@dataclass(frozen=True)
+class Categorical(Discrete):
     """Whole numbers 0 to levels - 1, with any probabilities.
 
     Args:
@@ -177,22 +229,14 @@ class Categorical(Likelihood):
     tensor([0.2500, 0.2500])
     """
 
-    levels: int
-
-    def __post_init__(self) -> None:
-        if self.levels < 2:
-            raise ValueError(
-                f"A categorical likelihood was given levels={self.levels}; expected 2 or more."
-            )
-
     @property
     def outputs(self) -> int:
         """A logit for each level."""
         return self.levels
 
-    def distribution(self, outputs: Tensor) -> td.Distribution:
-        """Categorical distributions."""
-        return td.Categorical(logits=outputs, validate_args=False)
+    def log_probs(self, outputs: Tensor) -> Tensor:
+        """Log-probabilities (B, ..., levels) of all levels."""
+        return outputs.log_softmax(-1)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         """The log-probability of the level that x is."""
@@ -201,22 +245,8 @@ class Categorical(Likelihood):
         log_p = log_p.expand(*which.shape, self.levels)
         return log_p.gather(-1, which[..., None]).squeeze(-1)
 
-    def mean(self, outputs: Tensor) -> Tensor:
-        """Σ level · probability, for levels that are an order (shades of grey)."""
-        levels = torch.arange(self.levels, dtype=outputs.dtype, device=outputs.device)
-        return outputs.softmax(-1) @ levels
-
     def draw(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Levels."""
         shares = outputs.softmax(-1).reshape(-1, self.levels)
         which = torch.multinomial(shares, 1, generator=generator)
         return which.to(outputs.dtype).reshape(outputs.shape[:-1])
-
-    def check(self, x: Tensor) -> None:
-        """Refuse what is not one of the levels."""
-        if not ((x >= 0) & (x <= self.levels - 1) & (x == x.floor())).all():
-            raise ValueError(
-                f"A categorical likelihood of {self.levels} levels was given values from "
-                f"{x.min().item():g} to {x.max().item():g}; expected whole numbers from 0 to "
-                f"{self.levels - 1}."
-            )

@@ -19,11 +19,17 @@ from generative.binarise import DynamicBinarise
 from generative.coders import Convolutional, Dense
 from generative.denoisers import Mixer, Perceptron
 from generative.diffusion import Diffusion
+from generative.discretised import DiscretisedLogistic
 from generative.energy import EnergyModel
+from generative.gated_stacks import Gated
 from generative.hyperspherical import Hypersphere
 from generative.inverse_autoregressive import InverseAutoregressive
 from generative.likelihoods import Categorical, Gaussian
+from generative.masked_blocks import Masked
 from generative.objectives import ContrastiveDivergence, ScoreMatching
+from generative.pixel_models import PixelCNN, PixelRNN
+from generative.pixel_recurrences import DiagonalBiLSTM, RowLSTM
+from generative.quantise import Quantise
 from generative.vae import VAE
 
 
@@ -113,6 +119,31 @@ NETS: dict[str, Net] = {
         lambda: EnergyModel((6, 2), objective=ScoreMatching(), network=SMALL),
         windows(),
         lambda model, x: model.score_fn(x),
+    ),
+    "pixelcnn": Net(
+        lambda: PixelCNN((1, 8, 8), 17, network=Gated(4, 2, first=3)),
+        images(128),
+        lambda model, x: model.log_prob(x),
+    ),
+    "pixelcnn, colours": Net(
+        lambda: PixelCNN((2, 4, 8), DiscretisedLogistic(17, 2), network=Masked(4, 2)),
+        images(128).reshape(-1, 2, 4, 8),
+        lambda model, x: model.bits_per_dimension(x),
+    ),
+    "pixelcnn, windows": Net(
+        lambda: PixelCNN((6, 2), 16, network=Gated(8, 2), preprocessing=Quantise(16)),
+        windows(),
+        lambda model, x: model.log_prob(x),
+    ),
+    "pixelrnn, diagonal": Net(
+        lambda: PixelRNN((1, 8, 8), 17, network=DiagonalBiLSTM(4, 1)),
+        images(64),
+        lambda model, x: model.log_prob(x),
+    ),
+    "pixelrnn, rows": Net(
+        lambda: PixelRNN((1, 8, 8), 2, network=RowLSTM(4, 2), preprocessing=DynamicBinarise(16)),
+        (images(64) > 7) * 16.0,
+        lambda model, x: model.log_prob(x),
     ),
     "vae": Net(
         lambda: VAE(2, 2, likelihood=NORMAL, network=SMALL, preprocessing=Standardise()),

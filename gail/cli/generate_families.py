@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gail.cli.console import notices
 from gail.cli.generate_energies import EBM, Diffuse
 from gail.cli.generate_family import Family, Gradient, Preprocessing, chain, shape_behind
+from gail.cli.generate_pixels import CNN, RNN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -257,4 +258,6 @@ FAMILIES: dict[str, type[Family]] = {
     "seqvae": SeqVAE,
     "ebm": EBM,
     "diffusion": Diffuse,
+    "pixelcnn": CNN,
+    "pixelrnn": RNN,
 }
