@@ -2,7 +2,7 @@
 
 Families share the verbs of :class:`GenerativeModel`: Gaussian mixtures, by
 expectation-maximisation or variational inference, Bayes classifiers, autoencoders, also
-variational ones, energy-based models and diffusion. Those with nets are trained by one trainer
+variational ones, PixelCNN and PixelRNN, energy-based models and diffusion. Those with nets are trained by one trainer
 (:class:`NeuralModel`, :class:`Training`, :class:`Monitor`). Beside them: preprocessing with
 log-determinants, multilayer perceptrons, adversarial losses and penalties on logits, and a running
 normaliser. Everywhere the real data is label 1 and a high logit means "real".
@@ -38,8 +38,10 @@ from generative.model import DensityModel, GenerativeModel
 from generative.nets import Initialiser, mlp
 from generative.neural import NeuralModel
 from generative.normaliser import RunningNorm
+from generative.pixel_models import PixelCNN, PixelRNN
 from generative.pixels import Binarise, Dequantise, Logit
 from generative.preprocessing import DropConstant, Standardise, Whiten
+from generative.quantise import Quantise
 from generative.training import Batch, DivergenceError, Moment, Monitor, Training
 from generative.transform import Transform
 from generative.vae import VAE
@@ -68,6 +70,9 @@ __all__ = [
     "Moment",
     "Monitor",
     "NeuralModel",
+    "PixelCNN",
+    "PixelRNN",
+    "Quantise",
     "RunningNorm",
     "Standardise",
     "Training",
