@@ -2,10 +2,10 @@
 
 Families share the verbs of :class:`GenerativeModel`: Gaussian mixtures, by
 expectation-maximisation or variational inference, Bayes classifiers, autoencoders, also
-variational ones, PixelCNN and PixelRNN, energy-based models and diffusion. Those with nets are trained by one trainer
-(:class:`NeuralModel`, :class:`Training`, :class:`Monitor`). Beside them: preprocessing with
-log-determinants, multilayer perceptrons, adversarial losses and penalties on logits, and a running
-normaliser. Everywhere the real data is label 1 and a high logit means "real".
+variational ones, PixelCNN and PixelRNN, energy-based models and diffusion. Those with nets are
+trained by one trainer (:class:`NeuralModel`, :class:`Training`, :class:`Monitor`). Beside them:
+preprocessing with log-determinants, multilayer perceptrons, adversarial losses and penalties on
+logits, and a running normaliser. Everywhere the real data is label 1 and a high logit means "real".
 
 >>> import torch
 >>> net = mlp(3, [32, 32], 1)
