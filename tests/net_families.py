@@ -14,17 +14,23 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from generative import NeuralModel, Standardise
+from generative.alpha_gan import AlphaGAN
 from generative.autoencoder import Autoencoder, Corruption, Sparsity
 from generative.binarise import DynamicBinarise
 from generative.coders import Convolutional, Dense
+from generative.dcgan import DCGAN
 from generative.denoisers import Mixer, Perceptron
 from generative.diffusion import Diffusion
 from generative.energy import EnergyModel
+from generative.games import HINGE, WASSERSTEIN, Techniques
+from generative.gan import GAN
 from generative.hyperspherical import Hypersphere
 from generative.inverse_autoregressive import InverseAutoregressive
 from generative.likelihoods import Categorical, Gaussian
 from generative.objectives import ContrastiveDivergence, ScoreMatching
+from generative.pixels import Rescale
 from generative.vae import VAE
+from generative.vae_gan import VAEGAN
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -69,6 +75,11 @@ SMALL_IMAGES = Convolutional((4, 6), 16)
 NORMAL = Gaussian("learned")
 
 NETS: dict[str, Net] = {
+    "alpha-gan": Net(
+        lambda: AlphaGAN(2, 3, network=SMALL, preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.reconstruct(x),
+    ),
     "autoencoder": Net(
         lambda: Autoencoder(2, 1, network=SMALL, preprocessing=Standardise()),
         blobs(),
@@ -114,6 +125,31 @@ NETS: dict[str, Net] = {
         windows(),
         lambda model, x: model.score_fn(x),
     ),
+    "gan": Net(
+        lambda: GAN(2, 3, network=SMALL, preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.judge(x),
+    ),
+    "gan, deep convolutional": Net(
+        lambda: GAN((1, 8, 8), 3, network=DCGAN(4), preprocessing=Rescale(0, 16)),
+        images(),
+        lambda model, x: model.judge(x),
+    ),
+    "gan, hinge": Net(
+        lambda: GAN((1, 8, 8), 64, network=SMALL_IMAGES, game=HINGE, preprocessing=Rescale(0, 16)),
+        images(),
+        lambda model, x: model.generate(x.flatten(1) / 16),
+    ),
+    "gan, improved": Net(
+        lambda: GAN((6, 2), 12, network=SMALL, techniques=Techniques(1.0, 4, 0.1, 0.1)),
+        windows(),
+        lambda model, x: model.generate(x.flatten(1)),
+    ),
+    "gan, wasserstein": Net(
+        lambda: GAN((6, 2), 3, network=SMALL, game=WASSERSTEIN),
+        windows(),
+        lambda model, x: model.judge(x),
+    ),
     "vae": Net(
         lambda: VAE(2, 2, likelihood=NORMAL, network=SMALL, preprocessing=Standardise()),
         blobs(),
@@ -138,5 +174,10 @@ NETS: dict[str, Net] = {
         lambda: VAE(2, Hypersphere(3), likelihood=NORMAL, network=SMALL),
         blobs(),
         lambda model, x: model.encode(x).mean,
+    ),
+    "vae/gan": Net(
+        lambda: VAEGAN((1, 8, 8), 3, network=DCGAN(4), preprocessing=Rescale(0, 16)),
+        images(),
+        lambda model, x: model.reconstruct(x),
     ),
 }
