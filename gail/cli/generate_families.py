@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gail.cli.console import notices
 from gail.cli.generate_energies import EBM, Diffuse
 from gail.cli.generate_family import Family, Gradient, Preprocessing, chain, shape_behind
+from gail.cli.generate_gans import DCGAN, GAN, VAEGAN, WGAN, AlphaGAN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -256,4 +257,9 @@ FAMILIES: dict[str, type[Family]] = {
     "seqvae": SeqVAE,
     "ebm": EBM,
     "diffusion": Diffuse,
+    "gan": GAN,
+    "dcgan": DCGAN,
+    "wgan": WGAN,
+    "vaegan": VAEGAN,
+    "alphagan": AlphaGAN,
 }
