@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gail.checkpoint import versions
 from gail.errors import GailError
-from gail.network import affine, plain_policy
+from gail.network import plain_policy
 from gail.onnx_file import Chain
 from gail.policy import NormalisedPolicy
 from gail.ppo import TorchPPO
@@ -85,10 +85,10 @@ def onnx_content(model: TorchPPO) -> bytes:
 
 
 def _normalise(graph: Chain, policy: NormalisedPolicy) -> None:
-    mean, scale = affine(policy.normaliser)
-    clip: Tensor = torch.tensor(policy.normaliser.clip)
-    graph.add("Sub", mean)
-    graph.add("Mul", scale)
+    normaliser = policy.normaliser
+    clip: Tensor = torch.tensor(normaliser.clip)
+    graph.add("Sub", normaliser.mean)
+    graph.add("Mul", normaliser.scale)
     graph.add("Clip", -clip, clip)
 
 

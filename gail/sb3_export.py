@@ -16,7 +16,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from gail.errors import GailError
-from gail.network import affine, plain_policy
+from gail.network import plain_policy
 from gail.persistence import ALIASES
 from gail.playing import make
 from gail.policy import NormalisedPolicy
@@ -124,6 +124,7 @@ def _their_tensors(policy: NormalisedPolicy) -> dict[str, Tensor]:
     tensors["action_net.weight"] = half[:, None] * tensors["action_net.weight"]
     tensors["action_net.bias"] = centre + half * tensors["action_net.bias"]
     tensors["log_std"] = tensors["log_std"] + half.log()
-    for name, value in zip(("mean", "scale"), affine(policy.normaliser), strict=True):
+    normaliser = policy.normaliser
+    for name, value in (("mean", normaliser.mean.clone()), ("scale", normaliser.scale)):
         tensors |= {alias + name: value for alias in (EXTRACTOR, *ALIASES)}
     return tensors

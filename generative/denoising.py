@@ -125,11 +125,16 @@ class Denoising(NeuralModel):
     ) -> dict[str, Tensor]:
         """The mean of :meth:`errors` at ratios spread over their range.
 
-        The share ``parts`` of the rows show a random part of themselves.
+        The share ``parts`` of the rows show a random part of themselves, half of them beside the
+        largest noise: that is where ``impute`` asks what is hidden.
         """
         x = self.windows(batch.x)
         ratio = self.noise.ratio(spread_evenly(len(x), x, generator))
         seen = self._shown(x, generator)
+        if self.parts:
+            asked = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device) < 0.5
+            asked &= seen.any(2).any(1)
+            ratio = torch.where(asked, self.noise.most, ratio)
         return {"loss": self.errors(Known(x, seen, batch.context), ratio, generator).mean()}
 
     def errors(self, known: Known, ratio: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -62,10 +62,14 @@ class RunningNorm(nn.Module):
         """Standard deviation (D,), sqrt(var + eps): never 0, and 1 before the first update."""
         return (self.var + self.eps).sqrt()
 
+    @property
+    def scale(self) -> Tensor:
+        """What deviations from the mean are multiplied by (D,): 1 / std, 0 where constant."""
+        return torch.where(self._varies(), 1 / self.std, 0.0)
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (..., D): the deviation from the mean over ``std``, clipped."""
-        scale = torch.where(self._varies(), 1 / self.std, 0.0)
-        return (x - self.mean).mul_(scale).clamp_(-self.clip, self.clip)
+        return (x - self.mean).mul_(self.scale).clamp_(-self.clip, self.clip)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Undo :meth:`forward` where it did not clip; constant dimensions give their mean."""

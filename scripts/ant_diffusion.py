@@ -3,7 +3,7 @@
     python scripts/ant_windows.py --save seqvae.zip --out seqvae.json
     python scripts/ant_diffusion.py --sequence-vae seqvae.zip --out ant-diffusion.json
 
-Data, split and two-sample tests are those of ``ant_windows.py``. For completions 30% of the
+Data, split and two-sample tests are those of ``window_data.py``. For completions 30% of the
 dimensions are hidden over the whole window, chosen anew for each; mean squared errors are over
 what is hidden, in standardised units. The mixture sees single steps.
 """
@@ -11,16 +11,16 @@ what is hidden, in standardised units. The mixture sees single steps.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
-from ant_windows import BETWEEN, MLP, mean, rounded, split, standardised, tell, tell_of
+from telling import mean, tell, tell_of
 from torch import Tensor
+from window_data import Windows, WindowSettings
 
-from gail import Demonstrations
 from gail.bench.record import head, write
 from generative import Diffusion, GaussianMixture
 from generative.denoisers import Mixer
@@ -28,26 +28,14 @@ from generative.files import require_writable
 from generative.noise import Noise
 from generative.sequence_vae import SequenceVAE
 from generative.training import Monitor, Training
-from generative.two_sample import two_sample_accuracy
-from generative.windows import cut_windows
 
 
 @dataclass(frozen=True)
-class AntDiffusion:
+class AntDiffusion(WindowSettings):
     """Train on windows, compare, write the figures."""
 
-    env: str = "Ant-v5"
-    """Task, for the demonstrations shipped with the project."""
-    demonstrations: str | None = None
-    """Demonstrations from elsewhere."""
     sequence_vae: Path | None = None
     """A model that ant_windows.py saved, from the same data and split."""
-    steps: int = 32
-    """Of a window."""
-    stride: int = 1
-    """Between the windows that are trained on."""
-    clip: float = 5.0
-    """Largest standardised value."""
     width: int = 192
     """Numbers kept of each step."""
     blocks: int = 4
@@ -68,14 +56,6 @@ class AntDiffusion:
     """Of the mixture."""
     missing: float = 0.3
     """Share of dimensions that completions have to fill in."""
-    seed: int = 0
-    """Of weights, training and samples."""
-    threads: int = 1
-    """Of PyTorch."""
-    save: Path | None = None
-    """Keep the model in this file."""
-    out: Path | None = None
-    """Write the figures to this file."""
 
     def run(self) -> None:
         """Train, measure, print, write."""
@@ -83,41 +63,23 @@ class AntDiffusion:
         for path in filter(None, (self.out, self.save)):
             require_writable(path)
         origin = head("diffusion-windows")  # of the code that trains
-        demos = (
-            Demonstrations.shipped(self.env)
-            if self.demonstrations is None
-            else Demonstrations.load(self.demonstrations, env_id=self.env)
-        )
-        fit_on, held_out = standardised(*split(demos), self.clip)
-        x, _ = cut_windows(fit_on, self.steps, self.stride)
-        y, episode = cut_windows(held_out, self.steps, BETWEEN)
+        data = self.windows()
+        x, y = data.x, data.y
         model, speed = self.train(x)
         if self.save is not None:
             model.save(self.save)
         other = None if self.sequence_vae is None else SequenceVAE.load(self.sequence_vae)
-        unset = ("out", "save", "sequence_vae")
         record = {
             **origin,
-            "environment": self.env,
-            "demonstrations": {"name": demos.name, "hash": demos.hash},
-            "settings": {
-                f.name: getattr(self, f.name) for f in fields(self) if f.name not in unset
-            },
-            "episodes": {"fitted": len(fit_on), "held_out": len(held_out)},
-            "windows": {"fitted": len(x), "held_out": len(y)},
-            "live_dimensions": x.shape[2],
+            **data.about,
             "parameters": sum(each.numel() for each in model.parameters()),
             "speed": speed,
             "elbo": mean(model.elbo(y, generator=self.generator())),
-            "samples": self.samples(model, other, x, y, episode),
+            "samples": self.samples(model, other, data),
             "completions": self.completions(model, other, x, y),
         }
         if self.out is not None:
             write(self.out, record)
-
-    def generator(self) -> torch.Generator:
-        """Fresh, from the seed."""
-        return torch.Generator().manual_seed(self.seed)
 
     def train(self, x: Tensor) -> tuple[Diffusion, dict[str, float]]:
         """The model, and how long training and drawing 1,000 windows took."""
@@ -140,24 +102,17 @@ class AntDiffusion:
         )
 
     def samples(
-        self, model: Diffusion, other: SequenceVAE | None, x: Tensor, y: Tensor, episode: Tensor
+        self, model: Diffusion, other: SequenceVAE | None, data: Windows
     ) -> dict[str, dict[str, list[float]]]:
         """Accuracies of two-sample tests by fold, held-out windows against others."""
-        g, n = self.generator(), 2 * len(y)
+        g, n, x = self.generator(), 2 * len(data.y), data.x
         fakes = {
             "diffusion": model.sample(n, g, steps=self.sample_steps),
             "windows fitted to": x[torch.randperm(len(x), generator=g)[:n]],
         }
         if other is not None:
             fakes["sequence VAE"] = other.sample(n, g)
-        found = {}
-        for name, fake in fakes.items():
-            clipped = fake.clamp(-self.clip, self.clip)
-            logistic = two_sample_accuracy(y, clipped, groups=episode)
-            mlp = two_sample_accuracy(y, clipped, hidden=MLP, groups=episode, generator=g)
-            found[name] = {"logistic": rounded(logistic), "mlp": rounded(mlp)}
-            print(f"{name}: logistic {mean(logistic):.3f}, mlp {mean(mlp):.3f}", flush=True)
-        return found
+        return self.told_apart(fakes, data, g)
 
     def completions(
         self, model: Diffusion, other: SequenceVAE | None, x: Tensor, y: Tensor

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 import tyro
-from ant_windows import mean, tell_of
 from sklearn.datasets import load_digits
+from telling import mean, tell_of
 from torch import Tensor
 
 from gail.bench.record import head, write
@@ -60,7 +60,7 @@ class PlaneAndDigits:
     """Of the nets in the plane."""
     noise: float = 0.3
     """At which scores are compared, in units of the data's spread."""
-    digit_epochs: int = 150
+    digit_epochs: int = 300
     """Passes over the digits."""
     temperatures: int = 300
     """Of annealed importance sampling."""
@@ -100,7 +100,7 @@ class PlaneAndDigits:
         objectives: dict[str, Objective] = {
             "noise contrast": NoiseContrast(),
             "contrastive divergence": ContrastiveDivergence(),
-            "persistent chains": ContrastiveDivergence(persistent=2048),
+            "persistent chains": ContrastiveDivergence(size=0.3, persistent=2048),
             "score matching": ScoreMatching(self.noise),
         }
         found = {name: self.energy(objective, x) for name, objective in objectives.items()}
@@ -172,10 +172,10 @@ class PlaneAndDigits:
 
         live = int((x[train].std(0) > 0).sum())
         torch.manual_seed(self.seed)
-        energy = EnergyModel(live, network=Dense((256, 256), "silu"), least=0.01,
-                             preprocessing=scale())  # fmt: skip
+        energy = EnergyModel(live, objective=ScoreMatching(0.5), least=0.05,
+                             network=Dense((256, 256), "silu"), preprocessing=scale())  # fmt: skip
         energy.fit(x[train], training=training, generator=self.generator())
-        diffusion = Diffusion(live, parts=0.5, preprocessing=scale())
+        diffusion = Diffusion(live, parts=0.8, preprocessing=scale())
         diffusion.fit(x[train], training=training, generator=self.generator())
         mixture = GaussianMixture(16, preprocessing=scale(), regularisation=0.1)
         mixture.fit(x[train], generator=self.generator())

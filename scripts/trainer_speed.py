@@ -53,7 +53,7 @@ class Denoiser(NeuralModel):
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Not asked of this one."""
-        raise NotImplementedError
+        raise TypeError("A Denoiser is only trained here, for its speed.")
 
 
 def denoising_loss(net: torch.nn.Module, x: Tensor, generator: torch.Generator | None) -> Tensor:

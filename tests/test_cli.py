@@ -64,7 +64,7 @@ def test_train_has_the_flags_that_everything_relies_on(capsys: pytest.CaptureFix
 
 def test_defaults_are_the_tasks_preset() -> None:
     assert parse(["train"]).env == "Ant-v5"
-    assert parse(["train"]).steps == 3_000_000
+    assert parse(["train"]).steps == 1_500_000
     humanoid = parse(["train", "--env=Humanoid-v5", "--ppo.learning-rate", "1e-4"])
     assert (humanoid.ppo.kl_target, humanoid.ppo.learning_rate) == (0.02, 1e-4)
     assert parse(["train", "--method", "bc"]).steps == 0

@@ -55,7 +55,10 @@ def test_evaluate_repeats_the_runs_score(run: Path, capsys: pytest.CaptureFixtur
     assert again["normalised_score"] == first["normalised_score"]
     assert "normalised score" in capsys.readouterr().out
     newest = run / "checkpoints" / "step-000000000512.zip"
-    assert main(["evaluate", str(newest), "--episodes", "3", "--out", str(out)]) == 0
+    words = ["evaluate", str(newest), "--episodes", "3", "--out", str(out)]
+    assert main(words) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
     assert json.loads(out.read_text())["returns"] == first["returns"]
 
 

@@ -178,7 +178,7 @@ def test_windows() -> None:
     x = circles()
     scale = Chain(DropConstant(), Standardise())
     model = Diffusion((8, 2), network=Mixer(32, 2), parts=0.5, preprocessing=scale)
-    training = Training(epochs=60, batch_size=64, learning_rate=1e-2, schedule="cosine")
+    training = Training(epochs=100, batch_size=64, learning_rate=1e-2, schedule="cosine")
     model.fit(x, training=training, generator=generator())
     drawn = model.sample(300, generator(), steps=12)
     assert drawn.shape == (300, 8, 3)

@@ -38,12 +38,12 @@ def ant() -> Suite:
         "ant",
         (
             *grid(
-                ["gail"], tasks, trajectories=[4, 1], seeds=(0, 1, 2), steps=3_000_000, points=12
+                ["gail"], tasks, trajectories=[4, 1], seeds=(0, 1, 2), steps=1_500_000, points=10
             ),
             *grid(["bc", "random"], tasks, trajectories=[4], seeds=(0, 1, 2)),
             *grid(["bc"], tasks, trajectories=[1], seeds=(0, 1, 2)),
-            *grid(["ppo", "constant"], tasks, trajectories=[4], steps=3_000_000, points=12),
-            *grid(["sb3-ppo"], tasks, trajectories=[4], steps=3_000_000, points=12),
+            *grid(["ppo", "constant"], tasks, trajectories=[4], steps=1_500_000, points=10),
+            *grid(["sb3-ppo"], tasks, trajectories=[4], steps=1_500_000, points=10),
             *grid(["constant-uncloned"], tasks, trajectories=[4], steps=1_000_000, points=4),
             # A million of the ten it was tuned for, because it is slow.
             *grid(["imitation-gail"], tasks, trajectories=[4], steps=1_000_000, points=4),

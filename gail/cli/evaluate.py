@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from gail.cli.console import mujoco_warnings_once, results, table, wrong_input
+from gail.cli.console import mujoco_warnings_once, require_free, results, table, wrong_input
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,6 +36,8 @@ class Evaluate:
     """Sample actions instead of taking the policy's mean."""
     out: Path | None = None
     """Also write the score to this JSON file."""
+    overwrite: bool = False
+    """Replace that file if it exists."""
     device: str = "cpu"
     """Where the policy computes."""
 
@@ -43,10 +45,10 @@ class Evaluate:
         """Play, print the score, write it if asked."""
         from gail.cli.policies import load_policy
         from gail.evaluation import evaluate
-        from generative.files import replacing_file, require_writable
+        from generative.files import replacing_file
 
         if self.out is not None:
-            require_writable(self.out)
+            require_free(self.out, self.overwrite)
         with mujoco_warnings_once(), wrong_input():
             model, env_id = load_policy(self.policy, self.env, self.device)
             expert = self._expert_return(model, env_id)

@@ -7,6 +7,7 @@ it, and give it a name in :data:`FAMILIES`.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -152,9 +153,9 @@ class Variational(Coder):
     warm_up: int = 0
     """Epochs in which that weight rises from 0."""
 
+    @abstractmethod
     def latent_variable(self) -> Latent:
         """Prior and posteriors."""
-        raise NotImplementedError
 
     def build(self, data: Batch) -> NeuralModel:
         """The model."""

@@ -1,0 +1,131 @@
+"""How fast diffusion and energies learn beside plain loops of the same nets, and how they draw.
+
+    python scripts/diffusion_speed.py --out benchmarks/generative/diffusion-speed.json
+
+In one run and in turns. The plain loops are what one would write by hand: the noise predicted from
+noisy windows, and data told from noise, with the same nets, batches and optimiser. Rows are of the
+size of Ant's windows; what is in them does not matter for speed.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from telling import tell_of
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gail.bench.record import head, write
+from generative import Diffusion, EnergyModel, Training
+from generative.coders import Dense
+from generative.denoisers import Mixer
+from generative.files import require_writable
+
+WINDOW = (32, 59)  # T, D of Ant's windows without constant dimensions
+BATCH = 64
+Loss = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class DiffusionSpeed:
+    """Measure seconds of a pass over the rows, in turns, and seconds of 1,000 windows."""
+
+    rows: int = 2560
+    """In a pass."""
+    rounds: int = 5
+    """Passes of each, in turns."""
+    sample_steps: int = 25
+    """From noise to a sample."""
+    threads: int = 1
+    """Of PyTorch while it learns; samples are drawn with two."""
+    out: Path | None = None
+    """Write the raw figures to this file."""
+
+    def run(self) -> None:
+        """Measure, print, write."""
+        if self.out is not None:
+            require_writable(self.out)
+        record = head("diffusion-speed") | {"sample_steps": self.sample_steps}
+        torch.set_num_threads(self.threads)
+        record["diffusion"] = self.diffusion()
+        record["energies"] = self.energies()
+        if self.out is not None:
+            write(self.out, record)
+
+    def diffusion(self) -> dict[str, object]:
+        """Of windows, with the net that Ant's are learned by."""
+        x = torch.randn(self.rows, *WINDOW, generator=torch.Generator().manual_seed(0))
+        model = Diffusion(WINDOW, network=Mixer(192, 4))
+        net = copy.deepcopy(model.net)
+
+        def loss(rows: Tensor) -> Tensor:
+            level = torch.randn(len(rows))
+            ratio = level.exp()[:, None, None]
+            noise = torch.randn_like(rows)
+            white = (rows + ratio * noise) / (1 + ratio.square()).sqrt()
+            beside = rows.new_zeros(*rows.shape[:2], 2 * rows.shape[2])
+            return F.mse_loss(net(white, level, beside, None), noise)
+
+        found = self.in_turns(model, x, net, loss)
+        torch.set_num_threads(2)
+        began = time.perf_counter()
+        model.sample(1000, torch.Generator().manual_seed(0), steps=self.sample_steps)
+        found["seconds_of_1000_windows"] = round(time.perf_counter() - began, 2)
+        torch.set_num_threads(self.threads)
+        return tell_of(**found)
+
+    def energies(self) -> dict[str, object]:
+        """Of rows as wide as one step, by noise contrast."""
+        x = torch.randn(8 * self.rows, WINDOW[1], generator=torch.Generator().manual_seed(0))
+        model = EnergyModel(WINDOW[1], network=Dense((128, 128), "silu"))
+        net = nn.Sequential(copy.deepcopy(model.encoder), copy.deepcopy(model.head))
+
+        def loss(rows: Tensor) -> Tensor:
+            f = net(torch.cat([rows, torch.randn(4 * len(rows), rows.shape[1])]))[:, 0]
+            return F.softplus(f[: len(rows)]).mean() + F.softplus(-f[len(rows) :]).mean()
+
+        return tell_of(**self.in_turns(model, x, net, loss))
+
+    def in_turns(
+        self, model: Diffusion | EnergyModel, x: Tensor, net: nn.Module, loss: Loss
+    ) -> dict[str, object]:
+        """Seconds of each pass, and the median of their ratios."""
+        once = Training(epochs=1, batch_size=BATCH)
+        fixed = torch.Generator().manual_seed(0)
+        model.fit(x[: 2 * BATCH], training=once, generator=fixed)  # what is done once is not timed
+        pairs = []
+        for _ in range(self.rounds):
+            ours = seconds(lambda: model.fit(x, training=once, generator=fixed))
+            pairs.append((ours, seconds(lambda: plain_loop(net, loss, x))))
+        return {
+            "fit_seconds": [round(a, 3) for a, _ in pairs],
+            "plain_seconds": [round(b, 3) for _, b in pairs],
+            "fit_over_plain": round(statistics.median(a / b for a, b in pairs), 3),
+        }
+
+
+def plain_loop(net: nn.Module, loss: Loss, x: Tensor) -> None:
+    """One pass as anyone would write it."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for index in torch.randperm(len(x)).split(BATCH):
+        optimizer.zero_grad()
+        loss(x[index]).backward()
+        optimizer.step()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Of one call."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    tyro.cli(DiffusionSpeed).run()
