@@ -22,7 +22,7 @@ from generative.dcgan import DCGAN
 from generative.denoisers import Mixer, Perceptron
 from generative.diffusion import Diffusion
 from generative.energy import EnergyModel
-from generative.games import HINGE, WASSERSTEIN, Techniques
+from generative.games import WASSERSTEIN, Game, Techniques
 from generative.gan import GAN
 from generative.hyperspherical import Hypersphere
 from generative.inverse_autoregressive import InverseAutoregressive
@@ -73,6 +73,7 @@ class Net(NamedTuple):
 SMALL = Dense((8,), activation="silu")
 SMALL_IMAGES = Convolutional((4, 6), 16)
 NORMAL = Gaussian("learned")
+BOUND = Game("least_squares", spectral_norm=True)
 
 NETS: dict[str, Net] = {
     "alpha-gan": Net(
@@ -135,8 +136,8 @@ NETS: dict[str, Net] = {
         images(),
         lambda model, x: model.judge(x),
     ),
-    "gan, hinge": Net(
-        lambda: GAN((1, 8, 8), 64, network=SMALL_IMAGES, game=HINGE, preprocessing=Rescale(0, 16)),
+    "gan, spectral norm": Net(
+        lambda: GAN((1, 8, 8), 64, network=SMALL_IMAGES, game=BOUND, preprocessing=Rescale(0, 16)),
         images(),
         lambda model, x: model.generate(x.flatten(1) / 16),
     ),
