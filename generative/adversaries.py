@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ class Adversaries(NeuralModel):
     """Nets and losses of :class:`~generative.gan.GAN`, which see."""
 
     training_defaults = Training(batch_size=64, learning_rate=2e-4)
+    others: ClassVar[tuple[str, ...]] = ("generator",)  # players beside the critic, by turns
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Adversaries(NeuralModel):
         self.generator = Generator(decoder, bounded=len(self.shape) == 3)
         encoder = self.network.encoder(self.shape, context)
         self.critic = Critic(encoder, self.game, self.techniques.minibatch_discrimination)
+        self.kept: tuple[Batch, Tensor] | None = None  # what the critic was just shown
         self.average = Average(self.generator, statistics=True)
         remembered = {"critic": self.critic, "generator": self.generator}
         self.history = nn.ModuleDict(
@@ -150,8 +152,7 @@ class Adversaries(NeuralModel):
 
     def turns(self, step: int) -> Sequence[str]:
         """The critic as often as the game says, then the others."""
-        _, *others = self.players()
-        return ("critic",) * self.game.critic_steps + tuple(others)
+        return ("critic",) * self.game.critic_steps + self.others
 
     def adam(self, player: str) -> dict[str, Any]:
         """The betas of the game."""
@@ -172,9 +173,8 @@ class Adversaries(NeuralModel):
     def critic_loss(self, batch: Batch, generator: torch.Generator | None) -> dict[str, Tensor]:
         """How badly data are told from what is generated, and penalties; mean logits to log."""
         game, smoothing = self.game, self.techniques.label_smoothing
-        with torch.no_grad():
-            fake = self.fakes(batch, generator)
-        real_logits, fake_logits = self._verdicts(batch, fake)
+        fake = self.shown(batch, generator)
+        real_logits, fake_logits = self.verdicts(batch, fake)
         loss = discriminator_loss(game.loss, real_logits, fake_logits, smoothing)
         told = {"real": real_logits.mean(), "fake": fake_logits.mean()}
 
@@ -193,7 +193,22 @@ class Adversaries(NeuralModel):
 
     def generator_loss(self, batch: Batch, generator: torch.Generator | None) -> dict[str, Tensor]:
         """How badly the critic is fooled, and what techniques add."""
-        return self._fooling(batch, self.fakes(batch, generator))
+        if self.kept is not None:
+            (batch, fake), self.kept = self.kept, None
+        else:
+            fake = self.fakes(batch, generator)
+        return self.fooling(batch, fake)
+
+    def shown(self, batch: Batch, generator: torch.Generator | None) -> Tensor:
+        """What is generated for the critic, and kept if it is the generator's turn next.
+
+        The generator does not change in between, and to make rows twice would take longer.
+        """
+        keep = self.game.critic_steps == 1 and len(self.others) == 1 and torch.is_grad_enabled()
+        with torch.set_grad_enabled(keep):
+            fake = self.fakes(batch, generator)
+        self.kept = (batch, fake) if keep else None
+        return fake.detach()
 
     def fakes(self, batch: Batch, generator: torch.Generator | None) -> Tensor:
         """What is generated for a batch (B, *shape), as the critic sees it."""
@@ -209,14 +224,14 @@ class Adversaries(NeuralModel):
 
     def after_step(self, moment: Moment) -> None:
         """Move the averages; early on they follow quickly."""
-        step = moment.step
+        self.kept, step = None, moment.step
         keep = min(self.techniques.average, (1 + step) / (10 + step))
         self.average.update(self.generator, 1 - keep)
         for name, mean in self.history.items():
             assert isinstance(mean, Average)
             mean.update(getattr(self, name), 1 / (step + 2))
 
-    def _verdicts(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def verdicts(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of data and of what is generated, in one pass unless rows are compared."""
         real, context, others = batch.x, batch.context, repeated(batch.context, batch.x, fake)
         if self.critic.together:
@@ -225,7 +240,8 @@ class Adversaries(NeuralModel):
         logits: Tensor = self.critic(torch.cat([real, fake]), both)
         return logits[: len(real)], logits[len(real) :]
 
-    def _fooling(self, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
+    def fooling(self, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
+        """How badly the critic is fooled by generated rows, and what techniques add."""
         features = self.critic.features(fake, repeated(batch.context, batch.x, fake))
         loss = generator_loss(self.game.loss, self.critic.logits(features))
         told = {}

@@ -36,6 +36,7 @@ class AlphaGAN(CodedGAN):
     """
 
     default_fidelity = 10.0
+    others = ("code critic", "encoder", "generator")
 
     def build(self, features: int) -> None:
         """Make the encoder's last layer and the critic of codes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,8 @@ class CodedGAN(GAN):
     """
 
     head: nn.Module
-    default_fidelity = 1.0
+    default_fidelity: ClassVar[float] = 1.0
+    others = ("encoder", "generator")
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class CodedGAN(GAN):
     def generator_loss(self, batch: Batch, generator: torch.Generator | None) -> dict[str, Tensor]:
         """How badly the critic is fooled, what techniques add, and what is lost."""
         fake = self.fakes(batch, generator)
-        told = self._fooling(batch, fake)
+        told = self.fooling(batch, fake)
         lost = self.lost(batch, fake[len(batch.x) :])
         return {**told, "loss": told["loss"] + self.fidelity * lost, "lost": lost}
 
@@ -142,7 +143,7 @@ class CodedGAN(GAN):
             generator: for the preprocessing.
         """
         batch, _ = self.prepare(x, context, generator)
-        made = [self._made(part._replace(x=self._still_codes(part))) for part in self.pieces(batch)]
+        made = [self.made(part._replace(x=self._still_codes(part))) for part in self.pieces(batch)]
         return self.in_data_units(torch.cat(made))
 
     def _still_codes(self, batch: Batch) -> Tensor:

@@ -76,7 +76,7 @@ class GAN(Adversaries):
         self.check_fitted()
         codes = torch.as_tensor(z).to(self._like)
         batch = Batch(codes, self.context_rows(context, len(codes)))
-        return self.in_data_units(torch.cat([self._made(part) for part in self.pieces(batch)]))
+        return self.in_data_units(torch.cat([self.made(part) for part in self.pieces(batch)]))
 
     @torch.no_grad()
     def judge(self, x: Data, context: Data | None = None) -> Tensor:
@@ -96,7 +96,7 @@ class GAN(Adversaries):
         """How many rows the nets can take when much is evaluated."""
         return max(1, _CELLS // math.prod(self.shape))
 
-    def _made(self, batch: Batch) -> Tensor:
+    def made(self, batch: Batch) -> Tensor:
         """Rows of codes, as the critic sees them, by the averaged weights."""
         with still(self.generator):
             rows: Tensor = functional_call(self.generator, self.average.values(), tuple(batch[:2]))

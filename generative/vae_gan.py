@@ -11,13 +11,16 @@ from generative.coded_gan import CodedGAN
 from generative.data import Data
 from generative.latents import DiagonalGaussian, Posterior
 
+_LEAST = 1e-8  # variance of features
+
 
 class VAEGAN(CodedGAN):
     """A VAE whose decoder is a generator, and whose likelihood is of features (Larsen et al. 2016).
 
-    The encoder minimises KL(q(z | x) || p(z)) and half the squared distance of the critic's
-    features of a row and of what is made of its code; the generator ``fidelity`` times that
-    distance, and fools the critic. Codes have the posteriors and the prior of a plain VAE.
+    What is lost on the way to a code and back is the mean squared distance of the critic's
+    features, over their variance in the batch: 1 is what the same row for all codes would lose.
+    The encoder minimises -log p(features | z), Gaussian with that variance, and
+    KL(q(z | x) || p(z)); the generator ``fidelity`` times what is lost, and fools the critic.
 
     Takes the arguments of :class:`~generative.coded_gan.CodedGAN`.
 
@@ -48,19 +51,20 @@ class VAEGAN(CodedGAN):
         return self.posterior(batch).mode
 
     def lost(self, batch: Batch, made: Tensor) -> Tensor:
-        """Half the squared distance of the critic's features: -log N(f(x); f(made), I)."""
+        """Mean squared distance of the critic's features, over their variance."""
         with torch.no_grad():
             wanted = self.critic.features(batch.x, batch.context)
+            variance = wanted.var(0, correction=0).mean()
         gap = self.critic.features(made, batch.context) - wanted
-        return gap.square().sum(1).mean() / 2
+        return gap.square().mean() / variance.clamp(min=_LEAST)
 
     def encoder_loss(self, batch: Batch, generator: torch.Generator | None) -> dict[str, Tensor]:
-        """What is lost, and the divergence of the posteriors from the prior."""
+        """-log p(features | z) but for a constant, and the divergence from the prior, in nats."""
         posterior = self.posterior(batch)
         z, log_q = posterior.sample(1, generator)
         lost = self.lost(batch, self.generator(z[0], batch.context))
         kl = posterior.kl(z, log_q).mean()
-        return {"loss": lost + kl, "kl": kl}
+        return {"loss": self.critic.encoder.features / 2 * lost + kl, "kl": kl}
 
     @torch.no_grad()
     def encode(

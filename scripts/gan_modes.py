@@ -50,7 +50,7 @@ class GanModes:
     """Of the generator, on the ring."""
     grid_steps: int = 6000
     """On the grid."""
-    ring_hidden: tuple[int, ...] = (64, 64)
+    ring_hidden: tuple[int, ...] = (64, 64, 64)
     """Of the nets."""
     grid_hidden: tuple[int, ...] = (128, 128, 128)
     """On the grid."""

@@ -206,7 +206,7 @@ class MnistGans:
         """Samples in shades from 0 to 255."""
         g = torch.Generator().manual_seed(0)
         if isinstance(model, VAE):
-            return 255 * model.sample(self.samples, g, means=True)
+            return model.sample(self.samples, g, means=True)
         return model.sample(self.samples, g).clamp(0, 255)
 
     def reconstruction(self, model: NeuralModel, test: Tensor) -> dict[str, float]:
@@ -215,8 +215,7 @@ class MnistGans:
             return {}
         some = test[: self.samples]
         made = model.reconstruct(some, generator=torch.Generator().manual_seed(0))
-        scale = 1 if isinstance(model, VAE) else 255
-        return {"reconstruction": round(float((made / scale - some / 255).square().mean()), 5)}
+        return {"reconstruction": round(float(((made - some) / 255).square().mean()), 5)}
 
 
 def load(path: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -86,6 +86,19 @@ def test_players_move_only_their_own_weights() -> None:
     assert model(HINGE).adam("generator") == {"betas": (0.0, 0.9)}
 
 
+def test_the_generator_is_judged_on_what_the_critic_was_shown() -> None:
+    made, batch = model(), Batch(rows())
+    shown = made.shown(batch, generator())
+    told = made.generator_loss(Batch(rows(5)), generator(3))
+    torch.testing.assert_close(told["loss"], made.fooling(batch, shown)["loss"])
+    again = made.generator_loss(batch, generator(3))  # with new rows
+    fresh = made.fooling(batch, made.fakes(batch, generator(3)))
+    torch.testing.assert_close(again["loss"], fresh["loss"])
+    for game in (PLAIN, WASSERSTEIN):
+        made = model(game).fit(rows(), training=Training(epochs=1), generator=generator())
+        assert made.kept is None
+
+
 def test_the_average_follows_the_weights_and_samples() -> None:
     net = nn.Linear(2, 2)
     average, expected = Average(net), net.weight.detach().clone()
@@ -127,11 +140,11 @@ def test_historical_averaging_is_the_distance_from_the_mean_of_the_past() -> Non
 
 def test_features_match_where_rows_are_the_same() -> None:
     made, batch = model(techniques=Techniques(feature_matching=2.0)), Batch(rows())
-    assert made._fooling(batch, batch.x)["features"] < 1e-8
-    told = made._fooling(batch, batch.x + 1)
+    assert made.fooling(batch, batch.x)["features"] < 1e-8
+    told = made.fooling(batch, batch.x + 1)
     gap = made.critic.features(batch.x + 1).mean(0) - made.critic.features(batch.x).mean(0)
     torch.testing.assert_close(told["features"], gap.square().sum())
-    plain = model()._fooling(batch, batch.x + 1)["loss"]
+    plain = model().fooling(batch, batch.x + 1)["loss"]
     torch.testing.assert_close(told["loss"], plain + 2 * told["features"])
 
 
@@ -193,7 +206,7 @@ def test_spectral_norms_become_one() -> None:
 
 def test_rows_in_one_pass_are_judged_as_in_two() -> None:
     made, batch, fake = model(context=2), Batch(rows(), rows()), rows() + 1
-    real, false = made._verdicts(batch, torch.cat([fake, fake]))
+    real, false = made.verdicts(batch, torch.cat([fake, fake]))
     torch.testing.assert_close(real, made.critic(batch.x, batch.context))
     torch.testing.assert_close(false[64:], made.critic(fake, batch.context))
 

@@ -31,7 +31,7 @@ def test_eight_gaussians_on_a_ring(game: Game) -> None:
     model = GAN(
         2,
         4,
-        network=Dense((64, 64)),
+        network=Dense((64, 64, 64)),
         game=game,
         techniques=Techniques(average=0.99),
         preprocessing=Standardise(),
