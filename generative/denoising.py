@@ -43,8 +43,14 @@ class Known(NamedTuple):
 
 
 class Denoising(NeuralModel):
-    """Net, loss and preparation of :class:`~generative.diffusion.Diffusion`, which see."""
+    """Net, loss and preparation of :class:`~generative.diffusion.Diffusion`, which see.
 
+    Attributes:
+        basis: the Gaussian part.
+        clock: times (K,) of noise levels; see :class:`~generative.noise.Noise`.
+    """
+
+    clock: Tensor
     training_defaults = Training(schedule="cosine")
 
     def __init__(
@@ -73,6 +79,7 @@ class Denoising(NeuralModel):
         beside = 2 * features if parts else 0
         self.net = self.network.build(length, features, beside, context)
         self.basis = GaussianBasis()
+        self.new_buffer("clock")
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON."""
@@ -112,9 +119,11 @@ class Denoising(NeuralModel):
         check_context(self, batch.context, len(batch.x))
 
     def before_fit(self, data: Batch) -> None:
-        """Fit the Gaussian part."""
+        """Fit the Gaussian part, and the clock to it."""
         noise = torch.Generator(self.device).manual_seed(0)
         self.basis.fit(self.windows(self.some_rows(data, _ROWS, noise).x))
+        spreads = self.basis.variances.sqrt() / self.basis.scale
+        self.clock = self.noise.clock(spreads).to(self._like)
 
     def loss(
         self,
@@ -129,7 +138,7 @@ class Denoising(NeuralModel):
         largest noise: that is where ``impute`` asks what is hidden.
         """
         x = self.windows(batch.x)
-        ratio = self.noise.ratio(spread_evenly(len(x), x, generator))
+        ratio = self.noise.ratio(spread_evenly(len(x), x, generator), self.clock)
         seen = self._shown(x, generator)
         if self.parts:
             asked = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device) < 0.5
@@ -159,18 +168,18 @@ class Denoising(NeuralModel):
 
     def estimate(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
         """E[x | noisy, known] (B, T, D), of rows after preprocessing with noise of std (B,)."""
+        return self.basis.estimate(noisy, std[:, None, None], self.added(noisy, std, known))
+
+    def added(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
+        """What the net adds to the Gaussian's estimate, along the axes (B, T, D)."""
         beside = None
         if self.parts:
             values = (known.x - self.basis.mean) / self.basis.std
             values = torch.where(known.seen, values, 0)
             beside = torch.cat([values, known.seen.to(values)], 2)  # (B, T, 2D)
-
-        def net(white: Tensor) -> Tensor:
-            level = (std / self.basis.scale).log()
-            told: Tensor = self.net(white, level, beside, known.context)
-            return told
-
-        return self.basis.estimate(noisy, std[:, None, None], net)
+        white = self.basis.white(noisy, std[:, None, None])
+        level = (std / self.basis.scale).log()
+        return self.basis.along(self.net(white, level, beside, known.context))
 
     def std(self, ratio: float, rows: int) -> Tensor:
         """Standard deviations (B,) of noise of one ratio to the spread of the data."""

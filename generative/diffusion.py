@@ -54,7 +54,7 @@ class Diffusion(Denoising):
         generator: torch.Generator | None = None,
         context: Data | None = None,
         *,
-        steps: int = 50,
+        steps: int = 20,
         eta: float = 0.0,
     ) -> Tensor:
         """Draw rows (n, *shape).
@@ -63,10 +63,10 @@ class Diffusion(Denoising):
             n: how many.
             generator: source of the draws.
             context: (n, C), if the model is conditional.
-            steps: from noise to data; 20 are often enough.
-            eta: 0 takes the deterministic path (DDIM, Song et al. 2021; each step also looks back
-                at the one before, Lu et al. 2022), 1 adds noise after each step (DDPM, Ho et al.
-                2020), which needs more of them.
+            steps: from noise to data.
+            eta: 0 takes the deterministic path (DDIM, Song et al. 2021, in steps that are exact
+                for Gaussian data and look back at the one before), 1 adds noise after each step as
+                DDPM does (Ho et al. 2020), which needs more of them.
 
         Raises:
             ValueError: if a number cannot be used.
@@ -83,7 +83,7 @@ class Diffusion(Denoising):
         return self._rows(torch.cat(drawn))
 
     def walk(
-        self, n: int, generator: torch.Generator | None = None, *, steps: int = 50
+        self, n: int, generator: torch.Generator | None = None, *, steps: int = 20
     ) -> Iterator[Tensor]:
         """Rows (n, *shape) on their way from noise to draws, after each step of ``sample``."""
         self.check_fitted()
@@ -146,7 +146,7 @@ class Diffusion(Denoising):
             known = self.unseen(self.windows(part.x), part.context)
             start = spread_evenly(len(part.x), part.x, generator)
             times = [(start + k / draws) % 1 for k in range(draws)]
-            each = [self.errors(known, self.noise.ratio(u), generator) for u in times]
+            each = [self.errors(known, self.noise.ratio(u, self.clock), generator) for u in times]
             found.append(torch.stack(each).mean(0))
         return torch.cat(found)
 
@@ -204,7 +204,7 @@ class Diffusion(Denoising):
         context: Data | None = None,
         *,
         draw: bool = False,
-        steps: int = 50,
+        steps: int = 20,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Complete rows (B, *shape) by their mean or a draw, given what is observed.

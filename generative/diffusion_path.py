@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-
-from generative.noise import denoised, extrapolated
 
 if TYPE_CHECKING:
     from generative.denoising import Denoising, Known
@@ -19,8 +18,9 @@ def walk(
 ) -> Iterator[Tensor]:
     """Rows (B, T, D) at each level from the most noise to the least, then their means.
 
-    Values that are seen come with noise of the level all the way, as the net saw them when it
-    learned.
+    Each step follows the path of Song et al. (2021, eq. 13) down to a noise, and with ``eta`` adds
+    fresh noise up to its level. Values that are seen come with noise of the level all the way, as
+    the net saw them when it learned.
 
     Args:
         model: fitted.
@@ -37,19 +37,21 @@ def walk(
             f"Diffusion was asked for steps={steps} and eta={eta}; give 1 or more steps, and an "
             "eta from 0 to 1."
         )
-    ratios = model.noise.levels(steps).flip(0).tolist()
+    stds = model.noise.levels(steps, model.clock).flip(0) * model.basis.scale
     noisy, last = start(model, known, generator), None
-    for before, ratio, after in zip([0.0, *ratios], ratios, ratios[1:], strict=False):
+    for std, after in itertools.pairwise(stds):
         yield noisy
-        clean = model.estimate(noisy, model.std(ratio, len(noisy)), known)
-        ahead = clean
-        if last is not None and not eta:
-            ahead = extrapolated(last, clean, before, ratio, after)
-        fresh = after * model.basis.scale * _normal(noisy, generator)
-        noisy = denoised(noisy, ahead, after / ratio, eta, fresh)
-        noisy, last = torch.where(known.seen, known.x + fresh, noisy), clean
+        fresh = eta * (1 - (after / std) ** 2).sqrt()  # as a part of what comes after
+        lower = after * (1 - fresh**2).sqrt()
+        turn = model.basis.turn(std, lower)
+        ahead = added = model.added(noisy, std.expand(len(noisy)), known)
+        if last is not None and not eta:  # as if it went on changing (Adams & Bashforth)
+            ahead = added + turn / (2 * last[1]) * (added - last[0])
+        noise = after * _normal(noisy, generator)
+        noisy = model.basis.move(noisy, std, lower, ahead) + fresh * noise
+        noisy, last = torch.where(known.seen, known.x + noise, noisy), (added, turn)
     yield noisy
-    yield model.estimate(noisy, model.std(ratios[-1], len(noisy)), known)
+    yield model.estimate(noisy, stds[-1].expand(len(noisy)), known)
 
 
 def start(model: Denoising, known: Known, generator: torch.Generator | None) -> Tensor:

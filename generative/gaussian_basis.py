@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -32,7 +31,7 @@ class GaussianBasis(Stateful):
     >>> g = torch.Generator().manual_seed(0)
     >>> x = 3 * torch.randn(4000, 2, 5, generator=g)
     >>> basis = GaussianBasis().fit(x)
-    >>> guess = basis.estimate(x[:1] + 4.0, torch.tensor([[[4.0]]]), torch.zeros_like)
+    >>> guess = basis.estimate(x[:1] + 4.0, torch.tensor([[[4.0]]]), torch.zeros(1, 2, 5))
     >>> torch.allclose(guess, 9 / 25 * (x[:1] + 4), atol=0.3), basis.scale
     (True, tensor(3.0...))
     """
@@ -86,27 +85,55 @@ class GaussianBasis(Stateful):
         """Undo :meth:`along`."""
         return self.times @ coordinates @ self.features.mT
 
-    def white(self, x: Tensor) -> Tensor:
-        """Rows (B, T, D) with mean 0 and covariance I, turned as little as can be."""
-        return self.back(self.along(x - self.mean) * self.variances.rsqrt())
+    def white(self, x: Tensor, std: Tensor | float = 0.0) -> Tensor:
+        """Rows (B, T, D) with mean 0 and covariance I, turned as little as can be.
+
+        Args:
+            x: rows with noise.
+            std: of the noise, (B, 1, 1).
+        """
+        return self.back(self._narrowed(x, std))
 
     def coloured(self, white: Tensor) -> Tensor:
-        """Undo :meth:`white`."""
+        """Undo :meth:`white`, of rows without noise."""
         return self.mean + self.back(self.along(white) * self.variances.sqrt())
 
-    def estimate(self, noisy: Tensor, std: Tensor, net: Callable[[Tensor], Tensor]) -> Tensor:
+    def estimate(self, noisy: Tensor, std: Tensor, added: Tensor) -> Tensor:
         """E[x | noisy] (B, T, D): the Gaussian's, and what a net adds.
 
         Args:
             noisy: x + std · ε (B, T, D).
             std: of the noise (B, 1, 1).
-            net: from white rows to a correction of a size around 1, both (B, T, D).
+            added: by the net, along the axes and of a size around 1 (B, T, D).
         """
-        seen = self.along(noisy - self.mean)
         shrink = (self.variances + std.square()).rsqrt()
-        added = self.along(net(self.back(shrink * seen)))
-        known = self.variances * shrink.square() * seen
+        known = self.variances * shrink * self._narrowed(noisy, std)
         return self.mean + self.back(known + self.variances.sqrt() * std * shrink * added)
+
+    def turn(self, std: Tensor, after: Tensor) -> Tensor:
+        """By how much the angles atan(std / spread) of the axes fall from one noise to a lower."""
+        spread = self.variances.sqrt()
+        return torch.atan(std / spread) - torch.atan(after / spread)
+
+    def move(self, noisy: Tensor, std: Tensor, after: Tensor, added: Tensor) -> Tensor:
+        """Rows (B, T, D) on their way from one noise to a lower.
+
+        Where data are Gaussian, rows only shrink along the axes. What the net adds is in units of
+        the angle, and taken to stay what it is: an exponential integrator, exact in the rest
+        (Zhang & Chen 2023, §3).
+
+        Args:
+            noisy: x + std · ε (B, T, D).
+            std: of the noise, a number.
+            after: of the lower one.
+            added: by the net, along the axes (B, T, D).
+        """
+        narrowed = self._narrowed(noisy, std) + self.turn(std, after) * added
+        return self.mean + self.back((self.variances + after**2).sqrt() * narrowed)
+
+    def _narrowed(self, x: Tensor, std: Tensor | float) -> Tensor:
+        """Coordinates of variance 1 (B, T, D) of rows with noise."""
+        return self.along(x - self.mean) * (self.variances + std**2).rsqrt()
 
 
 def principal(rows: Tensor) -> Tensor:

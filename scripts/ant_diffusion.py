@@ -42,7 +42,7 @@ class AntDiffusion(WindowSettings):
     """Of the net."""
     parts: float = 0.25
     """Share of windows that show a part of themselves in training."""
-    centre: float = 0.3
+    centre: float = 0.5
     """Noise that training is about."""
     epochs: int = 10
     """Passes over the windows."""
@@ -50,7 +50,7 @@ class AntDiffusion(WindowSettings):
     """Windows a step."""
     learning_rate: float = 1e-3
     """Of Adam, falling to 0."""
-    sample_steps: int = 25
+    sample_steps: int = 12
     """From noise to a sample."""
     components: int = 16
     """Of the mixture."""

@@ -41,7 +41,7 @@ class DiffusionSpeed:
     """In a pass."""
     rounds: int = 5
     """Passes of each, in turns."""
-    sample_steps: int = 25
+    sample_steps: int = 12
     """From noise to a sample."""
     threads: int = 1
     """Of PyTorch while it learns; samples are drawn with two."""

@@ -20,7 +20,8 @@ from torch.distributions import MultivariateNormal
 from generative.chain import Chain
 from generative.denoisers import Mixer, Perceptron
 from generative.diffusion import Diffusion
-from generative.noise import Noise, denoised
+from generative.gaussian_basis import GaussianBasis
+from generative.noise import Noise
 from generative.preprocessing import DropConstant, Standardise, Whiten
 from generative.training import Training
 from generative.transform import Transform
@@ -102,16 +103,25 @@ def test_samples_of_a_gaussian_have_its_moments(steps: int, eta: float) -> None:
     assert errors.abs().max() < 0.06
 
 
-def test_one_step_is_a_draw_of_the_posterior() -> None:
-    """q(x_i | x_{i+1}, x): with the clean row known, the new noise has the new size."""
-    g, n = generator(), 200_000
-    x, noise = torch.full((n,), 3.0), torch.randn(n, generator=g)
-    for eta in (0.0, 0.5, 1.0):
-        fresh = 0.5 * torch.randn(n, generator=g)
-        lower = denoised(x + 2 * noise, x, 0.5 / 2, eta, fresh) - x
-        assert lower.std() == pytest.approx(0.5, rel=0.02)
-    overlap = (lower * 2 * noise).mean()  # Cov(x_i, x_{i+1}) is the variance at i
-    assert overlap == pytest.approx(0.25, rel=0.05)
+def test_a_step_of_a_gaussian_leaves_it_the_right_one() -> None:
+    """Whatever the size of the step: rows of variance s + τ² become rows of variance s + τ'²."""
+    g = generator()
+    x = torch.randn(20_000, 3, 2, generator=g) * torch.tensor([5.0, 0.2])
+    basis = GaussianBasis().fit(x)
+    noisy = x + 9 * torch.randn(x.shape, generator=g)
+    std, after = torch.tensor(9.0), torch.tensor(0.5)
+    moved = basis.move(noisy, std, after, torch.zeros_like(x))
+    variances = basis.along(moved - basis.mean).var(0)
+    assert ((basis.variances + 0.25) / variances - 1).abs().max() < 0.05
+
+
+def test_what_a_net_adds_moves_rows_to_what_it_says() -> None:
+    """Down to no noise in one step of a narrow axis: the estimate and the end are the same."""
+    basis = GaussianBasis().fit(torch.randn(500, 1, 2, generator=generator()))
+    noisy = torch.randn(4, 1, 2, generator=generator(1))
+    added, std = torch.randn(4, 1, 2, generator=generator(2)), torch.tensor(1e-3)
+    end = basis.move(noisy, std, torch.tensor(1e-6), added)
+    assert torch.allclose(end, basis.estimate(noisy, std.view(1, 1, 1), added), atol=1e-5)
 
 
 def test_it_learns_a_density(blobs: Diffusion) -> None:
@@ -195,7 +205,7 @@ def test_windows() -> None:
 
 def test_ratios_rise_and_steps_count() -> None:
     noise = Noise(0.02, 30.0, 0.3)
-    levels = noise.levels(50)
+    levels = noise.levels(50, noise.clock(torch.tensor([[0.1, 7.0]])))
     assert levels[0] == pytest.approx(0.02)
     assert levels[-1] == pytest.approx(30)
     assert (levels.diff() > 0).all()
@@ -222,7 +232,7 @@ ROWS = torch.randn(20, 3, generator=generator())
         (lambda m: m.sample(2, context=ROWS[:2]), "given a context of the shape .2, 3."),
         (lambda m: m.elbo(ROWS, draws=0), "draws=0"),
         (lambda m: m.elbo(ROWS[:, :2]), "expected vectors .B, 3."),
-        (lambda m: m.score_fn(ROWS, noise=1e-9), "noise=1e-09; it has learned from 0.01 to 20"),
+        (lambda m: m.score_fn(ROWS, noise=1e-9), "noise=1e-09; it has learned from 0.01 to 50"),
         (lambda m: m.impute(ROWS, ROWS[:, :2] > 0), "mask has the shape"),
         (lambda m: m.impute(ROWS, ROWS), "expected booleans"),
         (lambda m: m.impute(ROWS, ROWS < -9), "no observed value"),

@@ -94,7 +94,7 @@ class Diffuse(Gradient):
     """Layers that mix steps, and that mix features (windows)."""
     parts: float = 0.25
     """Share of rows that show a part of themselves in training, to learn to complete rows."""
-    steps: int = 50
+    steps: int = 20
     """From noise to data."""
 
     def build(self, data: Batch) -> NeuralModel:
