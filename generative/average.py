@@ -18,7 +18,7 @@ class Average(nn.Module):
     >>> with torch.no_grad():
     ...     _ = net.weight.add_(1)
     >>> average.update(net, 0.5)
-    >>> float(net.weight - average.values()["weight"])
+    >>> (net.weight.detach() - average.values()["weight"]).item()
     0.5
     """
 

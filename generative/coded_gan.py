@@ -42,7 +42,7 @@ class CodedGAN(GAN):
 
     head: nn.Module
     default_fidelity: ClassVar[float] = 1.0
-    others = ("encoder", "generator")
+    others: ClassVar[tuple[str, ...]] = ("encoder", "generator")
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     8.0
     """
     real, fake = _checked(real, fake)
-    first, second = (torch.atleast_2d(torch.cov(each.T)) for each in (real, fake))
+    first, second = (torch.cov(each.T).reshape(2 * each.shape[1:]) for each in (real, fake))
     values, vectors = torch.linalg.eigh(first)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     # Σ₁ Σ₂ and Σ₁^½ Σ₂ Σ₁^½ have the same eigenvalues, and the second is symmetric.
@@ -126,16 +126,20 @@ def modes_found(samples: Tensor, modes: Tensor, radius: float) -> tuple[int, flo
     """
     distances, which = torch.cdist(samples, modes.to(samples)).min(1)
     near = distances <= radius
-    return len(which[near].unique()), float(near.double().mean())
+    return len(torch.unique(which[near])), float(near.double().mean())
 
 
 def _share_among(x: Tensor, y: Tensor, neighbours: int) -> float:
     """The share of rows x that lie in a ball around a y that reaches to its k-th neighbour."""
-    radius = torch.cat(  # the first neighbour is the row itself
-        [torch.cdist(part, y).kthvalue(neighbours + 1, dim=1).values for part in y.split(_ROWS)]
-    )
-    inside = [(torch.cdist(part, y) <= radius).any(1) for part in x.split(_ROWS)]
+    # The first neighbour is the row itself.
+    reach = [torch.cdist(part, y).kthvalue(neighbours + 1).values for part in _parts(y)]
+    radius = torch.cat(reach)
+    inside = [(torch.cdist(part, y) <= radius).any(1) for part in _parts(x)]
     return float(torch.cat(inside).double().mean())
+
+
+def _parts(x: Tensor) -> list[Tensor]:
+    return [x[start : start + _ROWS] for start in range(0, len(x), _ROWS)]
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

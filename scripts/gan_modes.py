@@ -46,17 +46,17 @@ class GanModes:
     penalty of weight 0.1)."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Of weights, data and codes."""
-    ring_steps: int = 1600
+    ring_steps: int = 2000
     """Of the generator, on the ring."""
     grid_steps: int = 6000
     """On the grid."""
-    ring_hidden: tuple[int, ...] = (64, 64, 64)
+    ring_hidden: tuple[int, ...] = (64, 64)
     """Of the nets."""
     grid_hidden: tuple[int, ...] = (128, 128, 128)
     """On the grid."""
     batch_size: int = 128
     """Rows a step on the ring; twice as many on the grid."""
-    learning_rate: float = 4e-3
+    learning_rate: float = 6e-3
     """Of Adam, falling to 0; a quarter of it on the grid."""
     average: float = 0.99
     """What the moving average of the generator keeps at each step."""

@@ -38,7 +38,7 @@ LATENT = 64
 class GanSpeed:
     """Measure steps of the generator in a second."""
 
-    steps: int = 30
+    steps: int = 100
     """Of the generator, in a measurement."""
     rounds: int = 9
     """Measurements of each, in turns; one more before them warms up."""

@@ -31,12 +31,12 @@ def test_eight_gaussians_on_a_ring(game: Game) -> None:
     model = GAN(
         2,
         4,
-        network=Dense((64, 64, 64)),
+        network=Dense((64, 64)),
         game=game,
         techniques=Techniques(average=0.99),
         preprocessing=Standardise(),
     )
-    training = Training(epochs=80, batch_size=128, learning_rate=4e-3, schedule="cosine")
+    training = Training(epochs=100, batch_size=128, learning_rate=6e-3, schedule="cosine")
     model.fit(x, training=training, generator=g)
     found, good = modes_found(model.sample(2500, g), modes, 3 * STD)
     assert found == 8
