@@ -33,7 +33,7 @@ GAMES = {
     "plain": PLAIN,
     "least squares": LEAST_SQUARES,
     "hinge": HINGE,
-    "wasserstein": Game("wasserstein", gradient_penalty=0.1, critic_steps=2, betas=(0.0, 0.9)),
+    "wasserstein": Game("wasserstein", gradient_penalty=0.1, betas=(0.0, 0.9)),
 }
 
 

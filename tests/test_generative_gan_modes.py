@@ -17,7 +17,7 @@ from generative.gan import GAN
 STD = 0.05
 GAMES = {
     "hinge": HINGE,
-    "wasserstein": Game("wasserstein", gradient_penalty=0.1, critic_steps=2, betas=(0.0, 0.9)),
+    "wasserstein": Game("wasserstein", gradient_penalty=0.1, betas=(0.0, 0.9)),
 }
 
 
