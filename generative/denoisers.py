@@ -108,10 +108,10 @@ class MixingPart(nn.Module):
 
     def __init__(self, steps: int, features: int, beside: int, context: int, sizes: Mixer) -> None:
         super().__init__()
+        told = 2 * _WAVES + context
         self.first = nn.Linear(features + beside, sizes.width)
-        self.blocks = nn.ModuleList(
-            Block(steps, sizes.width, 2 * _WAVES + context) for _ in range(sizes.blocks)
-        )
+        self.blocks = nn.ModuleList(Block(steps, sizes.width, told) for _ in range(sizes.blocks))
+        self.level = Told(told, sizes.width)
         self.last = nn.Linear(sizes.width, features)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
@@ -124,7 +124,7 @@ class MixingPart(nn.Module):
         h = self.first(x if beside is None else torch.cat([x, beside], 2))  # (B, T, H)
         for block in self.blocks:
             h = block(h, told)
-        out: Tensor = self.last(h)
+        out: Tensor = self.last(self.level(h, told))
         return out
 
 
@@ -133,17 +133,36 @@ class Block(nn.Module):
 
     def __init__(self, steps: int, width: int, told: int) -> None:
         super().__init__()
-        self.steps = nn.Linear(steps, steps)
-        self.told = nn.Linear(told, 2 * width)
-        self.up = nn.Linear(width, 2 * width)
-        self.down = nn.Linear(2 * width, width)
+        self.before_steps, self.before_features = Told(told, width), Told(told, width)
+        self.steps = mlp(steps, (2 * steps,), steps, activation=nn.SiLU)
+        self.features = mlp(width, (2 * width,), width, activation=nn.SiLU)
 
     def forward(self, h: Tensor, told: Tensor) -> Tensor:
         """The same shape (B, T, H), for a noise level and context (B, K)."""
-        h = h + self.steps(h.mT).mT
-        inner = self.up(h) + self.told(told)[:, None]
-        added: Tensor = self.down(nn.functional.silu(inner))
+        h = h + self.steps(self.before_steps(h, told).mT).mT
+        added: Tensor = self.features(self.before_features(h, told))
         return h + added
+
+
+class Told(nn.Module):
+    """Normalises each step, then scales and shifts it by noise level and context.
+
+    What is signal at one level is noise at another: without the scales (Peebles & Xie 2023) the
+    net would have to gate itself.
+    """
+
+    def __init__(self, told: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, elementwise_affine=False)
+        self.scale, self.shift = nn.Linear(told, width), nn.Linear(told, width)
+        for layer in (self.scale, self.shift):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, h: Tensor, told: Tensor) -> Tensor:
+        """The same shape (B, T, H), for what is told (B, K)."""
+        scaled: Tensor = self.norm(h) * (1 + self.scale(told))[:, None] + self.shift(told)[:, None]
+        return scaled
 
 
 def waves(level: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from generative.training import Moment, Training
 from generative.transform import Transform
 from generative.windows import hide_at_random
 
-_ROWS = 5000  # that the Gaussian part is fitted to
+_ROWS = 20_000  # that the Gaussian part is fitted to
 _CELLS = 1 << 20  # numbers that go through the net at once when much is evaluated
 
 

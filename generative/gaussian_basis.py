@@ -10,17 +10,21 @@ from torch import Tensor
 from generative.data import wide
 from generative.model import Stateful
 
+_JOINT = 2048  # numbers of a window, up to which all axes are held in one matrix
 _LEAST = 1e-8  # of a variance, as a part of the largest: what does not vary must not divide
 
 
 class GaussianBasis(Stateful):
     """Axes in which windows are nearly uncorrelated, and the variance along each.
 
-    The axes are products of one axis of time and one of features, the principal ones of each; for
-    vectors (T = 1) they are the principal components. Had the data a normal distribution with
-    these variances, E[x | x + τ ε] would be known: along an axis of variance s it is
-    s / (s + τ²) of what is seen. A net learns the difference, at a scale that fits each axis, as
-    Karras et al. (2022, table 1) do with one variance for all.
+    For vectors (T = 1) the axes are the principal ones. Those of windows would take more of them
+    than there are; products of one axis of time and one of features, the principal ones of each,
+    are always known well, but miss how dimensions move together in time. So where windows are not
+    too large, the widest principal axes (one in 16) are joined by the products in what those leave.
+
+    Had the data a normal distribution with these variances, E[x | x + τ ε] would be known: along
+    an axis of variance s it is s / (s + τ²) of what is seen. A net learns the difference, at a
+    scale that fits each axis, as Karras et al. (2022, table 1) do with one variance for all.
 
     Attributes:
         mean: (T, D).
@@ -42,10 +46,11 @@ class GaussianBasis(Stateful):
     scale: Tensor
     times: Tensor
     features: Tensor
+    joint: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("mean", "std", "variances", "scale", "times", "features"):
+        for name in ("mean", "std", "variances", "scale", "times", "features", "joint"):
             self.new_buffer(name)
 
     def settings(self) -> dict[str, Any]:
@@ -70,7 +75,10 @@ class GaussianBasis(Stateful):
             raise ValueError(f"Nothing varies over the {len(x)} rows; give rows that differ.")
         times = principal(centred.flatten(2).transpose(1, 2).flatten(0, 1))
         features = principal(centred.flatten(0, 1))
-        along = (times.mT @ centred @ features).square().mean(0)
+        along = (times.mT @ centred @ features).square().mean(0)  # (T, D)
+        if 1 < len(times) <= along.numel() <= _JOINT:
+            joint, along = joined(centred, torch.kron(times, features), along)
+            self.joint = joint.to(x)
         self.mean, self.std = mean.to(x), variance.clamp(min=_LEAST * variance.max()).sqrt().to(x)
         self.variances = along.clamp(min=least * along.max()).to(x)
         self.scale, self.times = variance.mean().sqrt().to(x), times.to(x)
@@ -79,10 +87,14 @@ class GaussianBasis(Stateful):
 
     def along(self, x: Tensor) -> Tensor:
         """Coordinates (B, T, D) of differences from the mean."""
+        if self.joint.numel():
+            return (x.flatten(1) @ self.joint).view_as(x)
         return self.times.mT @ x @ self.features
 
     def back(self, coordinates: Tensor) -> Tensor:
         """Undo :meth:`along`."""
+        if self.joint.numel():
+            return (coordinates.flatten(1) @ self.joint.mT).view_as(coordinates)
         return self.times @ coordinates @ self.features.mT
 
     def white(self, x: Tensor, std: Tensor | float = 0.0) -> Tensor:
@@ -136,7 +148,32 @@ class GaussianBasis(Stateful):
         return self.along(x - self.mean) * (self.variances + std**2).rsqrt()
 
 
+def joined(centred: Tensor, products: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+    """Axes of windows: the widest principal ones, and products in what those leave.
+
+    Args:
+        centred: windows (N, T, D) around 0.
+        products: axes (W, W) in columns, W = T · D.
+        along: variances along them (T, D).
+
+    Returns:
+        Axes (W, W), and the variances of the windows along them (T, D).
+    """
+    rows = centred.flatten(1)
+    count = min(rows.shape[1], len(rows)) // 16
+    widest = principal(rows)[:, :count]
+    rest = products - widest @ (widest.mT @ products)
+    within = (rest * along.flatten()) @ rest.mT
+    axes = torch.cat([widest, principal_of(within)[:, : rows.shape[1] - count]], 1)
+    return axes, (rows @ axes).square().mean(0).view_as(along)
+
+
 def principal(rows: Tensor) -> Tensor:
     """Orthonormal axes (D, D), in columns, of rows (M, D) around 0; the widest comes first."""
-    axes: Tensor = torch.linalg.eigh(rows.mT @ rows)[1]
+    return principal_of(rows.mT @ rows)
+
+
+def principal_of(covariance: Tensor) -> Tensor:
+    """Its eigenvectors (D, D) in columns, the widest first."""
+    axes: Tensor = torch.linalg.eigh(covariance)[1]
     return axes.flip(1).contiguous()

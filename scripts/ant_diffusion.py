@@ -44,11 +44,11 @@ class AntDiffusion(WindowSettings):
     """Share of windows that show a part of themselves in training."""
     centre: float = 0.5
     """Noise that training is about."""
-    epochs: int = 10
+    epochs: int = 12
     """Passes over the windows."""
     batch_size: int = 64
     """Windows a step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Of Adam, falling to 0."""
     sample_steps: int = 12
     """From noise to a sample."""

@@ -46,7 +46,7 @@ def gaussian(preprocessing: Transform | None = None) -> Diffusion:
 def blobs() -> Diffusion:
     torch.manual_seed(0)
     model = Diffusion(2, network=Perceptron((96, 96)), parts=0.5)
-    training = Training(epochs=40, batch_size=256, learning_rate=1e-2, schedule="cosine")
+    training = Training(epochs=60, batch_size=256, learning_rate=1e-2, schedule="cosine")
     return model.fit(three_blobs().sample(6000, generator(7)), training=training)
 
 
