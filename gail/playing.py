@@ -30,7 +30,10 @@ class Policy(Protocol):
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
     ) -> tuple[NDArray[Any], Any]:
-        """Actions (B, A) for observations (B, O), and a state that is not used here."""
+        """Actions (B, A) for observations (B, O), and a state that is not used here.
+
+        ``episode_start`` (B,) tells which observations are the first of an episode.
+        """
 
 
 class RandomPolicy:
@@ -192,10 +195,12 @@ def _play_wave(
     rows = [_Row(env, seed + i) for i, env in enumerate(wave)]
     width = rows[0].observations[0].shape[0]
     batch = np.zeros((ROWS, width), np.float32)  # (ROWS, O), rows beyond the wave stay zero
+    starts = np.arange(ROWS) < len(rows)  # (ROWS,)
     while not all(row.done for row in rows):
         for i, row in enumerate(rows):
             batch[i] = row.observations[-1]
-        actions, _ = policy.predict(batch, deterministic=deterministic)
+        actions, _ = policy.predict(batch, episode_start=starts, deterministic=deterministic)
+        starts = np.zeros(ROWS, np.bool_)
         for i, row in enumerate(rows):
             if row.done:
                 continue

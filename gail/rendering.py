@@ -28,7 +28,7 @@ from gail.painters import Painter, stage
 from gail.playing import Policy, make
 from generative.files import require_writable
 
-__all__ = ["Film", "RenderingError", "can_show", "record"]
+__all__ = ["Film", "RenderingError", "can_show", "moments", "record"]
 
 
 def record(
@@ -71,6 +71,31 @@ def record(
             sides.insert(0, _episodes(beside, second, painter, film, film.beside_name))
         fps = film.fps or env.metadata.get("render_fps", 30) / film.every
         movies.write(_side_by_side(sides), paths, fps)
+
+
+def moments(episode: Episode, env_id: str, steps: Sequence[int], size: int = 240) -> list[Picture]:
+    """Pictures of some steps of a recorded episode.
+
+    Args:
+        episode: of the task.
+        env_id: Gymnasium id.
+        steps: which, of 0 to T.
+        size: width and height in pixels.
+
+    Raises:
+        RenderingError: if nothing can be drawn here, or the episode cannot be replayed.
+    """
+    drawn: dict[int, Picture] = {}
+    with ExitStack() as stack:
+        env, painter = stage(env_id, size)
+        stack.callback(env.close)
+        stack.callback(painter.close)
+        if not _replayable(env, episode):
+            raise RenderingError("The episode holds neither joint positions nor a reset seed.")
+        for step, _ in enumerate(_replayed(episode, env)):
+            if step in steps:
+                drawn[step] = painter.paint(env)
+    return [drawn[step] for step in steps]
 
 
 def can_show(demonstrations: Demonstrations, env_id: str) -> bool:

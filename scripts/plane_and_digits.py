@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ class PlaneAndDigits:
         objectives: dict[str, Objective] = {
             "noise contrast": NoiseContrast(),
             "contrastive divergence": ContrastiveDivergence(),
-            "persistent chains": ContrastiveDivergence(size=0.3, persistent=2048),
+            "persistent chains": ContrastiveDivergence(size=0.5, persistent=2048),
             "score matching": ScoreMatching(self.noise),
         }
         found = {name: self.energy(objective, x) for name, objective in objectives.items()}
@@ -125,8 +125,11 @@ class PlaneAndDigits:
         """Errors of an energy-based model."""
         torch.manual_seed(self.seed)
         model = EnergyModel(2, objective=objective, network=Dense(self.hidden, "silu"))
+        training = self.training()
+        if objective.chains:  # that are kept have to follow, from one mode to another too
+            training = replace(training, learning_rate=self.learning_rate / 2)
         began = time.perf_counter()
-        model.fit(x, training=self.training(), generator=self.generator())
+        model.fit(x, training=training, generator=self.generator())
         seconds = time.perf_counter() - began
         smooth = isinstance(objective, ScoreMatching)
         noise = self.noise * float(model.basis.scale) if smooth else 0.0

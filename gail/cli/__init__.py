@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from gail.cli.audit import AuditFile
 from gail.cli.bench import Bench
 from gail.cli.collect import Collect
 from gail.cli.console import complain
@@ -28,6 +29,7 @@ from gail.cli.data import Convert, Inspect, Validate
 from gail.cli.doctor import Doctor
 from gail.cli.evaluate import Evaluate
 from gail.cli.export import Export
+from gail.cli.fit import Fit
 from gail.cli.generate import Generate
 from gail.cli.render import Render
 from gail.cli.report import Report
@@ -40,13 +42,15 @@ DESCRIPTION = "Generative adversarial imitation learning: demonstrations in, a p
 
 @dataclass(frozen=True)
 class Data:
-    """Look at, convert and check demonstration files."""
+    """Look at, convert, check and audit demonstration files, or model them."""
 
     action: OmitArgPrefixes[
         OmitSubcommandPrefixes[
             Annotated[Inspect, subcommand("inspect")]
             | Annotated[Convert, subcommand("convert")]
             | Annotated[Validate, subcommand("validate")]
+            | Annotated[AuditFile, subcommand("audit")]
+            | Annotated[Fit, subcommand("fit")]
         ]
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from gail.evaluation import Evaluation
+    from gail.playing import Policy
     from gail.ppo import TorchPPO
 
 
@@ -34,6 +35,11 @@ class Evaluate:
     """Episode i is reset with seed + i; seeds below 10,000 belong to demonstrations."""
     stochastic: bool = False
     """Sample actions instead of taking the policy's mean."""
+    drop_sensors: float = 0.0
+    """Share of the sensors that fail after an episode's first observation, others in each one."""
+    repair: str | None = None
+    """How they are filled in: by a model that gail data fit made, mean, last or zero; without,
+    they read 0."""
     out: Path | None = None
     """Also write the score to this JSON file."""
     overwrite: bool = False
@@ -52,11 +58,32 @@ class Evaluate:
         with mujoco_warnings_once(), wrong_input():
             model, env_id = load_policy(self.policy, self.env, self.device)
             expert = self._expert_return(model, env_id)
-            score = evaluate(model, env_id, self.episodes, self.seed, not self.stochastic, expert)
+            policy, told = self._senses(model, env_id)
+            score = evaluate(policy, env_id, self.episodes, self.seed, not self.stochastic, expert)
         results().print(score_table(score))
         if self.out is not None:
             with replacing_file(self.out) as handle:
-                handle.write((json.dumps(score.to_json(), indent=2) + "\n").encode())
+                handle.write((json.dumps(score.to_json() | told, indent=2) + "\n").encode())
+
+    def _senses(self, model: TorchPPO, env_id: str) -> tuple[Policy, dict[str, Any]]:
+        """The policy with the sensors it is left with, and what the score has to tell of them."""
+        if not self.drop_sensors and self.repair is None:
+            return model, {}
+        from gail.errors import GailError
+        from gail.playing import ROWS
+        from gail.repair import named
+        from gail.sensors import FaultyPolicy, SensorFaults
+
+        if not self.drop_sensors:
+            raise GailError(
+                f"--repair {self.repair} fills in sensors that fail; add --drop-sensors 0.3, say."
+            )
+        assert model.observation_space.shape is not None
+        faults = SensorFaults(model.observation_space.shape[0], self.drop_sensors)
+        means = model.policy.normaliser.mean
+        repair = named(self.repair or "zero", ROWS, env_id, means)
+        told = {"drop_sensors": self.drop_sensors, "repair": self.repair}
+        return FaultyPolicy(model, faults, repair), told
 
     def _expert_return(self, model: TorchPPO, env_id: str) -> float | None:
         """From the demonstrations given, else from the run that the policy is of."""

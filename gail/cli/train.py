@@ -71,6 +71,10 @@ class Train:
     """Record rollout.mp4 and rollout.png at the end."""
     score_every: int = 0
     """Also play 10 deterministic episodes every so many steps, into scores.csv; 0 plays none."""
+    policy_distance: bool = False
+    """Log how far each rollout is from the demonstrations, and keep the nearest policy."""
+    patience: int = 0
+    """With --policy-distance: stop after so many steps without a nearer policy; 0 never stops."""
     expert_resets: float = 0.0
     """Probability that an episode of training starts in a demonstration's state (gail only)."""
     checkpoint_seconds: float = 60.0
@@ -157,7 +161,8 @@ class Train:
             with Keeper(run, self.checkpoint_seconds) as keeper:
                 if self.method == "ppo" and expert is not None and not restored:
                     training.warm_start(model, expert, self.cloning, self.every)
-                training.learn(model, run, keeper, self.steps, self.score_every, resumed=restored)
+                more = training.watchers(model, run, self, expert)
+                training.learn(model, run, keeper, self.steps, more, resumed=restored)
                 model.save(run.path / POLICY_FILE)
                 if self.episodes:
                     training.score(model, run, self.episodes, expert)
@@ -176,10 +181,14 @@ class Train:
                     f"A resumed run stays in {self.resume}; leave out --out, because only --steps "
                     "may be changed with --resume."
                 )
-        for name in ("steps", "episodes", "score_every", "checkpoint_seconds"):
+        for name in ("steps", "episodes", "score_every", "checkpoint_seconds", "patience"):
             if not getattr(self, name) >= 0:  # also what is not a number
                 flag = name.replace("_", "-")
                 raise GailError(f"--{flag} is {getattr(self, name)}; give 0 or more.")
+        if self.patience and not self.policy_distance:
+            raise GailError("--patience waits for a nearer policy; add --policy-distance.")
+        if self.method == "ppo" and self.demonstrations is None and self.policy_distance:
+            raise GailError("--policy-distance needs demonstrations; add --demonstrations FILE.")
         if self.method == "bc" and self.steps:
             raise GailError(
                 f"--steps is {self.steps}, but behavioural cloning alone takes no environment "

@@ -10,8 +10,11 @@ from gail.cli.policies import mean_return
 from gail.errors import DivergenceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stable_baselines3.common.callbacks import BaseCallback
 
+    from gail.cli.train import Train
     from gail.demonstrations import Demonstrations
     from gail.ppo import TorchPPO
     from gail.presets import CloningSettings
@@ -23,13 +26,19 @@ def learn(
     run: RunFolder,
     keeper: Keeper,
     steps: int,
-    score_every: int = 0,
+    more: Sequence[BaseCallback] = (),
     *,
     resumed: bool,
 ) -> None:
     """Train up to ``steps`` environment steps, logging and saving into the run's folder.
 
-    Every ``score_every`` steps the deterministic policy is scored, into ``scores.csv``.
+    Args:
+        model: what learns.
+        run: its folder.
+        keeper: saves it.
+        steps: of the whole run.
+        more: callbacks besides.
+        resumed: whether it goes on from a checkpoint.
 
     Raises:
         DivergenceError: training met non-finite values; names the checkpoint that stays.
@@ -37,14 +46,10 @@ def learn(
     """
     from gail.progress import RichProgress
     from gail.runs import Interrupted
-    from gail.scorekeeper import ScoreKeeper
 
     model.set_logger(run.logger(model.num_timesteps if resumed else None))
     progress = RichProgress(notices())
-    callbacks: list[BaseCallback] = [keeper, progress]
-    if score_every:
-        scores = run.path / "scores.csv"
-        callbacks.append(ScoreKeeper(scores, str(model.env_id), score_every))
+    callbacks: list[BaseCallback] = [keeper, progress, *more]
     try:
         left = max(steps - model.num_timesteps, 0)
         model.learn(left, callback=callbacks, reset_num_timesteps=not resumed)
@@ -59,6 +64,24 @@ def learn(
             keeper.signal,
             f"saved at {keeper.saved_step:,} steps; continue with: gail train --resume {run.path}",
         )
+
+
+def watchers(
+    model: TorchPPO, run: RunFolder, asked: Train, expert: Demonstrations | None
+) -> list[BaseCallback]:
+    """What looks on while a policy learns: scores on the way, the distance to the expert."""
+    found: list[BaseCallback] = []
+    if asked.score_every:
+        from gail.scorekeeper import ScoreKeeper
+
+        scores = run.path / "scores.csv"
+        found.append(ScoreKeeper(scores, str(model.env_id), asked.score_every))
+    if asked.policy_distance and expert is not None:
+        from gail.policy_distance import DistanceSettings, PolicyDistance
+
+        settings = DistanceSettings(patience=asked.patience or None)
+        found.append(PolicyDistance(expert, settings, run.path))
+    return found
 
 
 def warm_start(

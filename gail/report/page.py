@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from gail.report.charts import theme
@@ -118,16 +120,19 @@ def figure(content: str, caption: str = "") -> str:
     return f"<figure>{content}{below}</figure>"
 
 
-def picture(path: Path, words: str, width: int = PICTURE_WIDTH) -> str:
-    """A picture from a file, put into the page as PNG of fewer pixels and colours.
+def picture(source: Path | NDArray[np.uint8], words: str, width: int = PICTURE_WIDTH) -> str:
+    """A picture, put into the page as PNG of fewer pixels and colours.
 
     Args:
-        path: any format that Pillow reads.
+        source: a file of any format that Pillow reads, or pixels (height, width, 3).
         words: for those who cannot see it.
         width: pixels at most.
     """
-    with Image.open(path) as image:
-        small = image.convert("RGB")
+    if isinstance(source, Path):
+        with Image.open(source) as image:
+            small = image.convert("RGB")
+    else:
+        small = Image.fromarray(source)
     if small.width > width:
         small = small.resize((width, round(small.height * width / small.width)))
     held = io.BytesIO()

@@ -1,0 +1,133 @@
+"""What bad episodes among demonstrations cost, and what the audit gives back.
+
+    python scripts/audit_cleaning.py --demonstrations expert.npz --half-trained runs/early \
+        --gail-steps 1500000 --out benchmarks/audit-cleaning-ant.json
+
+A share of the demonstrations is replaced by episodes of a random and of a half-trained policy. The
+audit flags some; cloning and GAIL learn from the good file, the dirty one and the cleaned one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from gail import GAIL, Demonstrations, evaluate, load, preset
+from gail.audit import audit
+from gail.bench.record import head, write
+from gail.episodes import Episode
+from gail.playing import RandomPolicy, make, play
+from generative.files import require_writable
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """Spoil, audit, learn, score, write the figures."""
+
+    half_trained: Path | None = None
+    """A policy that has learned half of the task; without it only random episodes are tried."""
+    env: str = "Ant-v5"
+    """Task."""
+    demonstrations: str | None = None
+    """Good demonstrations; by default the shipped ones."""
+    share: float = 0.2
+    """Of the episodes, which are replaced."""
+    seeds: int = 3
+    """Of cloning."""
+    cloning_steps: int = 20_000
+    """Minibatches of cloning."""
+    gail_steps: int = 0
+    """Environment steps of GAIL, one seed; 0 leaves it out."""
+    episodes: int = 20
+    """Of each score."""
+    threads: int = 1
+    """Of PyTorch."""
+    out: Path | None = None
+    """Write the figures to this file."""
+
+    def run(self) -> None:
+        """Each kind of bad episode, printed and written."""
+        torch.set_num_threads(self.threads)
+        if self.out is not None:
+            require_writable(self.out)
+        origin = head("audit-cleaning")
+        demos = (
+            Demonstrations.shipped(self.env)
+            if self.demonstrations is None
+            else Demonstrations.load(self.demonstrations, env_id=self.env)
+        )
+        good = list(demos.episodes())
+        clean = self.learned(good)
+        box: Any = make(self.env).action_space
+        policies: dict[str, Any] = {"random": RandomPolicy(box, 0)}
+        if self.half_trained is not None:
+            policies["half-trained"] = load(self.half_trained, device="cpu")
+        results = {name: self.one(good, policy, clean) for name, policy in policies.items()}
+        unset = ("out", "demonstrations", "half_trained")
+        record = {
+            **origin,
+            "environment": self.env,
+            "demonstrations": {"name": demos.name, "hash": demos.hash},
+            "settings": {k: v for k, v in vars(self).items() if k not in unset},
+            "clean": clean,
+            "results": results,
+        }
+        if self.out is not None:
+            write(self.out, record)
+
+    def one(self, good: list[Episode], policy: Any, clean: dict[str, float]) -> dict[str, Any]:
+        """One kind of bad episode."""
+        count = round(self.share * len(good))
+        places = set(np.random.default_rng(0).permutation(len(good))[:count].tolist())
+        bad = iter([each.episode for each in play(policy, self.env, count, 5000)])
+        dirty = [next(bad) if i in places else each for i, each in enumerate(good)]
+        found = audit(dirty, env_id=self.env)
+        flagged = set(range(len(dirty))) - set(found.kept)
+        before = {i for i, each in enumerate(audit(good, env_id=self.env).verdicts) if each.faults}
+        usual = set(range(len(dirty))) - places - before
+        figures: dict[str, Any] = {
+            "replaced": count,
+            "found": round(len(flagged & places) / count, 4),
+            "false_alarms": round(len(flagged & usual) / max(1, len(usual)), 4),
+            "flagged_in_the_good_file": sorted(before),
+            "dirty": self.learned(dirty),
+            "cleaned": self.learned([dirty[i] for i in found.kept]),
+        }
+        figures["regained"] = {
+            method: regained(clean[method], figures["dirty"][method], figures["cleaned"][method])
+            for method in clean
+        }
+        print(figures, flush=True)
+        return figures
+
+    def learned(self, episodes: list[Episode]) -> dict[str, float]:
+        """Mean return of policies learned from episodes, by method."""
+        demos = Demonstrations.from_episodes(episodes, env_id=self.env)
+        settings = preset(self.env)
+        alone = replace(settings, cloning=replace(settings.cloning, steps=self.cloning_steps))
+        clones = [self.score(demos, alone, seed, 0) for seed in range(self.seeds)]
+        found = {"cloning": round(float(np.mean(clones)), 1)}
+        if self.gail_steps:
+            found["gail"] = round(self.score(demos, settings, 0, self.gail_steps), 1)
+        print(found, flush=True)
+        return found
+
+    def score(self, demos: Demonstrations, settings: Any, seed: int, steps: int) -> float:
+        """Mean return of one learner."""
+        model = GAIL("MlpPolicy", self.env, demos, settings, seed=seed, device="cpu")
+        model.learn(steps)
+        return evaluate(model, self.env, self.episodes).mean_return
+
+
+def regained(clean: float, dirty: float, cleaned: float) -> float | None:
+    """The share of the lost return that cleaning gives back; None where nothing was lost."""
+    return None if clean <= dirty else round((cleaned - dirty) / (clean - dirty), 4)
+
+
+if __name__ == "__main__":
+    tyro.cli(Cleaning).run()
