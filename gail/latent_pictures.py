@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 from gail.drawing import image_grid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Generator, Tensor
 
+    from generative.coded_gan import CodedGAN
     from generative.encoder_decoder import EncoderDecoder
 
 ROWS = 2000  # whose codes are drawn, at most
@@ -20,7 +23,7 @@ WALKS = 6
 
 
 def latent_pictures(
-    model: EncoderDecoder, x: Tensor, generator: Generator | None = None
+    model: EncoderDecoder | CodedGAN, x: Tensor, generator: Generator | None = None
 ) -> dict[str, Figure]:
     """A scatter of the codes; of images also reconstructions and walks between codes.
 
@@ -38,7 +41,7 @@ def latent_pictures(
     figures = {"latents": scatter(codes)}
     if x.dim() == 4:
         figures["reconstructions"] = reconstructions(model, x, generator)
-        figures["interpolations"] = interpolations(model, codes)
+        figures["interpolations"] = interpolations(model.generate, codes)
     return figures
 
 
@@ -56,7 +59,9 @@ def scatter(codes: Tensor) -> Figure:
     return figure
 
 
-def reconstructions(model: EncoderDecoder, x: Tensor, generator: Generator | None) -> Figure:
+def reconstructions(
+    model: EncoderDecoder | CodedGAN, x: Tensor, generator: Generator | None
+) -> Figure:
     """Images and below each what its code tells of it."""
     some = x[: 3 * COLUMNS]
     made = model.reconstruct(some, generator=generator).cpu()
@@ -69,16 +74,19 @@ def reconstructions(model: EncoderDecoder, x: Tensor, generator: Generator | Non
     return image_grid(torch.cat(lines).numpy(), "data, reconstructions", COLUMNS, limits)
 
 
-def interpolations(model: EncoderDecoder, codes: Tensor) -> Figure:
-    """A line for each pair of codes: what lies between them, their length changing evenly."""
+def interpolations(generate: Callable[[Tensor], Tensor], codes: Tensor) -> Figure:
+    """A line for each pair of codes: what lies between them, their length changing evenly.
+
+    Args:
+        generate: makes images (n, C, H, W) of codes (n, Z).
+        codes: (B, Z).
+    """
     pairs = min(WALKS, len(codes) // 2)
     first, last = codes[:pairs, None], codes[pairs : 2 * pairs, None]  # (pairs, 1, Z)
     way = torch.linspace(0, 1, COLUMNS, device=codes.device)[:, None]
     length = torch.lerp(first.norm(dim=-1, keepdim=True), last.norm(dim=-1, keepdim=True), way)
     z = torch.nn.functional.normalize(torch.lerp(first, last, way), dim=-1) * length
-    with torch.no_grad():
-        means = model.likelihood.mean(model.outputs(z.flatten(0, 1)[None], None)[0])
-    images = model.in_data_units(means).cpu()
+    images = generate(z.flatten(0, 1)).cpu()
     return image_grid(images.numpy(), "from code to code", COLUMNS)
 
 

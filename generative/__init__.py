@@ -2,8 +2,8 @@
 
 Families share the verbs of :class:`GenerativeModel`: Gaussian mixtures, by
 expectation-maximisation or variational inference, Bayes classifiers, autoencoders, also
-variational ones, PixelCNN and PixelRNN, energy-based models and diffusion. Those with nets are
-trained by one trainer (:class:`NeuralModel`, :class:`Training`, :class:`Monitor`). Beside them:
+variational ones, GANs, PixelCNN and PixelRNN, energy-based models and diffusion. Those with nets
+are trained by one trainer (:class:`NeuralModel`, :class:`Training`, :class:`Monitor`). Beside them:
 preprocessing with log-determinants, multilayer perceptrons, adversarial losses and penalties on
 logits, and a running normaliser. Everywhere the real data is label 1 and a high logit means "real".
 
@@ -26,12 +26,16 @@ from generative.adversarial import (
     logit_penalty,
     r1_penalty,
 )
+from generative.alpha_gan import AlphaGAN
 from generative.archive import ArchiveError
 from generative.autoencoder import Autoencoder
 from generative.bayes import BayesClassifier
 from generative.chain import Chain
+from generative.dcgan import DCGAN
 from generative.diffusion import Diffusion
 from generative.energy import EnergyModel
+from generative.games import Game, Techniques
+from generative.gan import GAN
 from generative.mixture import GaussianMixture
 from generative.mixture_base import Mixture
 from generative.model import DensityModel, GenerativeModel
@@ -39,17 +43,22 @@ from generative.nets import Initialiser, mlp
 from generative.neural import NeuralModel
 from generative.normaliser import RunningNorm
 from generative.pixel_models import PixelCNN, PixelRNN
-from generative.pixels import Binarise, Dequantise, Logit
+from generative.pixels import Binarise, Dequantise, Logit, Rescale
 from generative.preprocessing import DropConstant, Standardise, Whiten
 from generative.quantise import Quantise
 from generative.training import Batch, DivergenceError, Moment, Monitor, Training
 from generative.transform import Transform
 from generative.vae import VAE
+from generative.vae_gan import VAEGAN
 from generative.variational import VariationalMixture
 
 __all__ = [
+    "DCGAN",
+    "GAN",
     "VAE",
+    "VAEGAN",
     "AdversarialLoss",
+    "AlphaGAN",
     "ArchiveError",
     "Autoencoder",
     "Batch",
@@ -62,6 +71,7 @@ __all__ = [
     "DivergenceError",
     "DropConstant",
     "EnergyModel",
+    "Game",
     "GaussianMixture",
     "GenerativeModel",
     "Initialiser",
@@ -73,8 +83,10 @@ __all__ = [
     "PixelCNN",
     "PixelRNN",
     "Quantise",
+    "Rescale",
     "RunningNorm",
     "Standardise",
+    "Techniques",
     "Training",
     "Transform",
     "VariationalMixture",

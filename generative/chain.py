@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from generative.binarise import DynamicBinarise
-from generative.pixels import Binarise, Dequantise, Logit
+from generative.pixels import Binarise, Dequantise, Logit, Rescale
 from generative.preprocessing import DropConstant, Standardise, Whiten
 from generative.quantise import Quantise
 from generative.transform import Transform
@@ -92,7 +92,7 @@ def from_description(description: dict[str, Any]) -> Transform:
     if kind == "Chain":
         return Chain(*(from_description(step) for step in settings["steps"]))
     linear = (Transform, Standardise, DropConstant, Whiten)
-    pixels = (Dequantise, Logit, Binarise, DynamicBinarise, Quantise)
+    pixels = (Dequantise, Logit, Rescale, Binarise, DynamicBinarise, Quantise)
     kinds: dict[str, type[Transform]] = {each.__name__: each for each in linear + pixels}
     if kind not in kinds:
         raise ValueError(

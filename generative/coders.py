@@ -21,7 +21,7 @@ from generative.data import check_positive
 from generative.nets import mlp
 
 Shape = tuple[int, ...]
-Activation = Literal["relu", "elu", "silu", "softplus", "tanh"]
+Activation = Literal["relu", "leaky_relu", "elu", "silu", "softplus", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,13 @@ class Decoder(nn.Module):
         return outputs
 
 
+class LeakyReLU(nn.LeakyReLU):
+    """Of slope 0.2 below 0, as critics have it (Radford et al. 2016)."""
+
+    def __init__(self) -> None:
+        super().__init__(0.2)
+
+
 class Outputs(nn.Module):
     """Channels (B, C · outputs, H, W) to (B, C, H, W, outputs)."""
 
@@ -225,6 +232,7 @@ def activation_class(name: Activation) -> type[nn.Module]:
     """The module of a nonlinearity."""
     kinds: dict[str, type[nn.Module]] = {
         "relu": nn.ReLU,
+        "leaky_relu": LeakyReLU,
         "elu": nn.ELU,
         "silu": nn.SiLU,
         "softplus": nn.Softplus,

@@ -129,6 +129,19 @@ class EncoderDecoder(NeuralModel):
         each = self.likelihood.distribution(numbers)
         return Independent(each, len(self.shape), validate_args=False)
 
+    @torch.no_grad()
+    def generate(self, z: Data, context: Data | None = None) -> Tensor:
+        """E[x | z] (B, *shape) of codes, in units of the data.
+
+        Args:
+            z: codes (B, Z).
+            context: (B, C), if the model is conditional.
+        """
+        self.check_fitted()
+        codes = torch.as_tensor(z).to(self._like)
+        numbers = self.outputs(codes[None], self.context_rows(context, len(codes)))[0]
+        return self.in_data_units(self.likelihood.mean(numbers))
+
     def outputs(self, z: Tensor, context: Tensor | None) -> Tensor:
         """What the decoder gives (n, B, *shape, outputs) for n codes (n, B, Z) of each row."""
         n, rows, _ = z.shape

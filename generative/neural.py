@@ -73,6 +73,13 @@ class NeuralModel(Prepared):
     def after_step(self, moment: Moment) -> None:
         """What follows each step, such as a moving average of weights in buffers."""
 
+    def check_training(self, rows: int, training: Training) -> None:
+        """Refuse settings with which the model cannot be trained on so many rows.
+
+        Raises:
+            ValueError: in one sentence.
+        """
+
     def before_fit(self, data: Batch) -> None:
         """What the first ``fit`` learns of data, here as they were given, without gradients."""
 
@@ -114,6 +121,7 @@ class NeuralModel(Prepared):
             raise ValueError(
                 f"patience={training.patience} needs validation data; give fit(validation=...)."
             )
+        self.check_training(len(data.x), training)
         generator = self._generator(generator)
         if monitor.checkpoint is not None:
             require_writable(monitor.checkpoint)

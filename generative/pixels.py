@@ -1,4 +1,4 @@
-"""Preprocessing for whole numbers, values in [0, 1], and bits."""
+"""Preprocessing for whole numbers, values in a range, and bits."""
 
 from __future__ import annotations
 
@@ -88,6 +88,37 @@ class Logit(Transform):
     def inverse(self, y: Tensor) -> Tensor:
         """Back to [0, 1], where what the margin left over is cut off."""
         return ((y.sigmoid() - self.margin) / (1 - 2 * self.margin)).clamp(0, 1)
+
+
+class Rescale(Transform):
+    """Maps values from ``low`` to ``high`` to [-1, 1], where generators of images end in tanh.
+
+    Args:
+        low: in units of the data.
+        high: likewise.
+
+    >>> Rescale(0, 16)(torch.tensor([[0.0, 8.0, 16.0]]))[0]
+    tensor([[-1.,  0.,  1.]])
+    """
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        if not -math.inf < low < high < math.inf:
+            raise ValueError(f"Rescale was given low={low} and high={high}; expected low < high.")
+        self.low, self.high = low, high
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON."""
+        return {"low": self.low, "high": self.high}
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Scaled rows."""
+        scale = 2 / (self.high - self.low)
+        return (x - self.low) * scale - 1, x.new_full((len(x),), math.log(scale) * x[0].numel())
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Back to the units of the data."""
+        return self.low + (y + 1) * (self.high - self.low) / 2
 
 
 class Binarise(Transform):

@@ -14,13 +14,17 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from generative import NeuralModel, Standardise
+from generative.alpha_gan import AlphaGAN
 from generative.autoencoder import Autoencoder, Corruption, Sparsity
 from generative.binarise import DynamicBinarise
 from generative.coders import Convolutional, Dense
+from generative.dcgan import DCGAN
 from generative.denoisers import Mixer, Perceptron
 from generative.diffusion import Diffusion
 from generative.discretised import DiscretisedLogistic
 from generative.energy import EnergyModel
+from generative.games import WASSERSTEIN, Game, Techniques
+from generative.gan import GAN
 from generative.gated_stacks import Gated
 from generative.hyperspherical import Hypersphere
 from generative.inverse_autoregressive import InverseAutoregressive
@@ -29,8 +33,10 @@ from generative.masked_blocks import Masked
 from generative.objectives import ContrastiveDivergence, ScoreMatching
 from generative.pixel_models import PixelCNN, PixelRNN
 from generative.pixel_recurrences import DiagonalBiLSTM, RowLSTM
+from generative.pixels import Rescale
 from generative.quantise import Quantise
 from generative.vae import VAE
+from generative.vae_gan import VAEGAN
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -73,8 +79,14 @@ class Net(NamedTuple):
 SMALL = Dense((8,), activation="silu")
 SMALL_IMAGES = Convolutional((4, 6), 16)
 NORMAL = Gaussian("learned")
+BOUND = Game("least_squares", spectral_norm=True)
 
 NETS: dict[str, Net] = {
+    "alpha-gan": Net(
+        lambda: AlphaGAN(2, 3, network=SMALL, preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.reconstruct(x),
+    ),
     "autoencoder": Net(
         lambda: Autoencoder(2, 1, network=SMALL, preprocessing=Standardise()),
         blobs(),
@@ -145,6 +157,31 @@ NETS: dict[str, Net] = {
         (images(64) > 7) * 16.0,
         lambda model, x: model.log_prob(x),
     ),
+    "gan": Net(
+        lambda: GAN(2, 3, network=SMALL, preprocessing=Standardise()),
+        blobs(),
+        lambda model, x: model.judge(x),
+    ),
+    "gan, deep convolutional": Net(
+        lambda: GAN((1, 8, 8), 3, network=DCGAN(4), preprocessing=Rescale(0, 16)),
+        images(),
+        lambda model, x: model.judge(x),
+    ),
+    "gan, spectral norm": Net(
+        lambda: GAN((1, 8, 8), 64, network=SMALL_IMAGES, game=BOUND, preprocessing=Rescale(0, 16)),
+        images(),
+        lambda model, x: model.generate(x.flatten(1) / 16),
+    ),
+    "gan, improved": Net(
+        lambda: GAN((6, 2), 12, network=SMALL, techniques=Techniques(1.0, 4, 0.1, 0.1)),
+        windows(),
+        lambda model, x: model.generate(x.flatten(1)),
+    ),
+    "gan, wasserstein": Net(
+        lambda: GAN((6, 2), 3, network=SMALL, game=WASSERSTEIN),
+        windows(),
+        lambda model, x: model.judge(x),
+    ),
     "vae": Net(
         lambda: VAE(2, 2, likelihood=NORMAL, network=SMALL, preprocessing=Standardise()),
         blobs(),
@@ -169,5 +206,10 @@ NETS: dict[str, Net] = {
         lambda: VAE(2, Hypersphere(3), likelihood=NORMAL, network=SMALL),
         blobs(),
         lambda model, x: model.encode(x).mean,
+    ),
+    "vae/gan": Net(
+        lambda: VAEGAN((1, 8, 8), 3, network=DCGAN(4), preprocessing=Rescale(0, 16)),
+        images(),
+        lambda model, x: model.reconstruct(x),
     ),
 }

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import gan_tables  # noqa: E402
 import make_generative_tables as tables  # noqa: E402
 
 RECORDS = [json.loads(path.read_text()) for path in sorted(tables.FOLDER.glob("*.json"))]
@@ -122,3 +123,40 @@ def test_tables_of_made_up_windows_and_energies() -> None:
     table = tables.energies_table(energies)
     assert "| diffusion | – | 0.080 | – | 0.00000 | 0.00100 | 9 |" in table
     assert "97.0%" in table
+
+
+def test_tables_of_made_up_gans() -> None:
+    distances = {"fid": 1.5, "kid": 0.25, "precision": 0.75, "recall": 0.5}
+    mnist = {
+        "settings": {"minutes": 10.0, "threads": 1, "samples": 10_000},
+        "classifier_accuracy": 0.99,
+        "mnist_sha256": "0123456789abcdef",
+        "records": [
+            {"model": "training images", **distances},
+            {"model": "vaegan", **distances, "reconstruction": 0.02, "epochs": 9},
+            {"model": "vaegan", **distances, "fid": 2.5, "reconstruction": 0.04, "epochs": 11},
+        ],
+    }
+    table = gan_tables.mnist_gans_table(mnist)
+    assert "| training images | 1 | 1.500 | 0.250 | 0.750 | 0.500 | – | – |" in table
+    assert "| vaegan | 2 | 2.000 (1.500–2.500) | 0.250 (0.250–0.250) |" in table
+    assert "| 0.0300 (0.0200–0.0400) | 10 (9–11) |" in table
+    row = {"data": "ring", "game": "hinge", "of": 8, "seconds": 9.6}
+    rows = [row | {"modes": 8, "good": 0.9}, row | {"modes": 7, "good": 0.8}]
+    table = gan_tables.modes_table({"std": 0.05, "records": rows})
+    assert "| ring | hinge | 8, 7 of 8 | 90%, 80% | 10 |" in table
+    windows = {
+        "environment": "Ant-v5",
+        "demonstrations": {"name": "a.npz"},
+        "settings": {"steps": 32, "threads": 1},
+        "windows": {"fitted": 1000, "held_out": 50},
+        "parameters": 12,
+        "speed": {"training_seconds": 60.0, "seconds_of_1000_windows": 5.0},
+        "samples": {"WGAN-GP": {"logistic": [0.5, 0.6], "mlp": [0.7, 0.8]}},
+    }
+    assert "| WGAN-GP | 0.550 | 0.750 |" in gan_tables.windows_table(windows)
+    speed = {
+        "settings": {"batch_size": 64, "threads": 1},
+        "results": {"DCGAN": {"ours": [1.0, 3.0], "plain": [2.0, 2.0], "ratio": 1.0}},
+    }
+    assert "| DCGAN | 2.0 | 2.0 | 1.00 |" in gan_tables.speed_table(speed)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gail.cli.console import notices
 from gail.cli.generate_energies import EBM, Diffuse
 from gail.cli.generate_family import Family, Gradient, Preprocessing, chain, shape_behind
+from gail.cli.generate_gans import DCGAN, GAN, VAEGAN, WGAN, AlphaGAN
 from gail.cli.generate_pixels import CNN, RNN
 
 if TYPE_CHECKING:
@@ -260,4 +261,9 @@ FAMILIES: dict[str, type[Family]] = {
     "diffusion": Diffuse,
     "pixelcnn": CNN,
     "pixelrnn": RNN,
+    "gan": GAN,
+    "dcgan": DCGAN,
+    "wgan": WGAN,
+    "vaegan": VAEGAN,
+    "alphagan": AlphaGAN,
 }

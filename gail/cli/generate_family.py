@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from gail.errors import GailError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matplotlib.figure import Figure
     from torch import Generator, Tensor
@@ -84,8 +84,17 @@ class Gradient(Family):
     resume: bool = False
     """Go on with a training in --out that was cut off; give all flags as they were."""
 
-    def fit(self, model: NeuralModel, data: Batch, generator: Generator, out: Path) -> None:
+    def fit(
+        self,
+        model: NeuralModel,
+        data: Batch,
+        generator: Generator,
+        out: Path,
+        report: Callable[[int, dict[str, float]], None] | None = None,
+    ) -> None:
         """Train with a progress bar and a checkpoint, which is neither lost nor made up.
+
+        ``report`` is called after each epoch with its number and mean metrics.
 
         Raises:
             GailError: if there is a checkpoint and --resume is not given, or the other way round.
@@ -107,13 +116,14 @@ class Gradient(Family):
             patience=self.patience,
         )
         events = out / "tensorboard" if self.tensorboard else None
+        monitor = Monitor(progress=True, log_dir=events, report=report, checkpoint=checkpoint)
         try:
             model.fit(
                 data.x,
                 lengths=data.lengths,
                 validation=self.validation or None,
                 training=training,
-                monitor=Monitor(progress=True, log_dir=events, checkpoint=checkpoint),
+                monitor=monitor,
                 generator=generator,
             )
         except KeyboardInterrupt:

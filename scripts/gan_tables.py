@@ -1,0 +1,94 @@
+"""The tables of GANs in benchmarks/generative/README.md."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def mnist_gans_table(record: Record) -> str:
+    """Distances of samples from test images, means over seeds."""
+    settings = record["settings"]
+    lines = [
+        f"MNIST, {settings['minutes']:g} minutes of training each, {settings['threads']} "
+        f"thread(s); {settings['samples']:,} samples beside as many test images, in features of a "
+        f"classifier of digits ({record['classifier_accuracy']:.1%} right). Means over seeds, and "
+        "the least and the largest. Reconstructions: mean squared error of test images, pixels "
+        f"from 0 to 1. SHA-256 of the file: {record['mnist_sha256'][:12]}….\n",
+        "| model | seeds | FID | KID | precision | recall | reconstruction | epochs |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    models: dict[str, list[Record]] = {}
+    for row in record["records"]:
+        models.setdefault(row["model"], []).append(row)
+    for name, rows in models.items():
+        columns = [_spread(rows, key, 3) for key in ("fid", "kid", "precision", "recall")]
+        columns += [_spread(rows, "reconstruction", 4), _spread(rows, "epochs", 0)]
+        lines.append(f"| {name} | {len(rows)} | {' | '.join(columns)} |")
+    return "\n".join(lines)
+
+
+def modes_table(record: Record) -> str:
+    """Modes found and good samples, by seed."""
+    lines = [
+        f"Gaussians of standard deviation {record['std']:g} in the plane; a sample is good within "
+        "three of them. One number a seed.\n",
+        "| data | game | modes found | good samples | s |",
+        "|---|---|---|---|---|",
+    ]
+    kinds: dict[tuple[str, str], list[Record]] = {}
+    for row in record["records"]:
+        kinds.setdefault((row["data"], row["game"]), []).append(row)
+    for (data, game), rows in kinds.items():
+        found = ", ".join(str(row["modes"]) for row in rows)
+        good = ", ".join(f"{row['good']:.0%}" for row in rows)
+        seconds = statistics.mean(row["seconds"] for row in rows)
+        lines.append(f"| {data} | {game} | {found} of {rows[0]['of']} | {good} | {seconds:.0f} |")
+    return "\n".join(lines)
+
+
+def windows_table(record: Record) -> str:
+    """How well windows of a GAN are told from data, beside others."""
+    settings, windows, speed = record["settings"], record["windows"], record["speed"]
+    lines = [
+        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
+        f"windows of {settings['steps']} steps fitted to, {windows['held_out']:,} of other "
+        "episodes held out, as in the table of the sequence VAE. "
+        f"{record['parameters']:,} parameters; {speed['training_seconds']:,.0f} s of training, "
+        f"{speed['seconds_of_1000_windows']:.1f} s for 1,000 windows, {settings['threads']} "
+        "thread(s).\n",
+        "| told from held-out windows by | logistic regression | MLP |",
+        "|---|---|---|",
+    ]
+    for name, tests in record["samples"].items():
+        told = [f"{statistics.mean(tests[test]):.3f}" for test in ("logistic", "mlp")]
+        lines.append(f"| {name} | {told[0]} | {told[1]} |")
+    return "\n".join(lines)
+
+
+def speed_table(record: Record) -> str:
+    """Steps of the generator a second, ours and plain."""
+    settings = record["settings"]
+    lines = [
+        f"Batches of {settings['batch_size']}, {settings['threads']} thread(s), in turns; medians. "
+        "Ours with the moving average.\n",
+        "| nets | steps/s | plain loop | ratio |",
+        "|---|---|---|---|",
+    ]
+    for name, result in record["results"].items():
+        ours, plain = (statistics.median(result[key]) for key in ("ours", "plain"))
+        lines.append(f"| {name} | {ours:.1f} | {plain:.1f} | {result['ratio']:.2f} |")
+    return "\n".join(lines)
+
+
+def _spread(rows: list[Record], key: str, digits: int) -> str:
+    """Mean, and the least and largest if there are several."""
+    values = [row[key] for row in rows if key in row]
+    if not values:
+        return "–"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return (
+        mean if len(values) == 1 else f"{mean} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+    )
