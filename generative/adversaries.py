@@ -16,7 +16,7 @@ from generative.adversarial import (
     r1_penalty,
 )
 from generative.average import Average
-from generative.batches import Batch, check_context
+from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
 from generative.coders import Convolutional, Dense, Network
 from generative.critic import Critic, Generator
@@ -105,22 +105,13 @@ class Adversaries(NeuralModel):
         Raises:
             ValueError: in one sentence.
         """
-        name, shape = type(self).__name__, tuple(batch.x.shape[1:])
-        if shape != self.shape:
-            raise ValueError(
-                f"Rows have the shape {shape} after preprocessing and this {name} was made for "
-                f"{self.shape}; reshape or cut the data, or make it for their shape."
-            )
-        if batch.lengths is not None and not (batch.lengths == self.shape[0]).all():
-            raise ValueError(
-                f"This {name} was given sequences of {int(batch.lengths.min())} steps among those "
-                f"of {self.shape[0]}; cut windows of one length with cut_windows."
-            )
+        check_rows(self, batch)
         if self.generator.bounded and batch.x.abs().max() > 1 + _ROUNDING:
             raise ValueError(
                 f"Images reach from {batch.x.min().item():g} to {batch.x.max().item():g} after "
-                f"preprocessing and this {name} makes values in [-1, 1]; put Rescale(low, high), "
-                "with the least and the largest value of a pixel, into the preprocessing."
+                f"preprocessing and this {type(self).__name__} makes values in [-1, 1]; put "
+                "Rescale(low, high), with the least and the largest value of a pixel, into the "
+                "preprocessing."
             )
         check_context(self, batch.context, len(batch.x))
 

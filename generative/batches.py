@@ -86,6 +86,31 @@ class Conditional(Protocol):
     context: int
 
 
+class Shaped(Protocol):
+    """A model of rows of one shape."""
+
+    shape: tuple[int, ...]
+
+
+def check_rows(model: Shaped, batch: Batch) -> None:
+    """Refuse rows, after preprocessing, of another shape than a model's, or of several lengths.
+
+    Raises:
+        ValueError: in one sentence.
+    """
+    name, shape = type(model).__name__, tuple(batch.x.shape[1:])
+    if shape != model.shape:
+        raise ValueError(
+            f"Rows have the shape {shape} after preprocessing and this {name} was made for "
+            f"{model.shape}; reshape or cut the data, or make it for their shape."
+        )
+    if batch.lengths is not None and not (batch.lengths == shape[0]).all():
+        raise ValueError(
+            f"This {name} was given sequences of {int(batch.lengths.min())} steps among those of "
+            f"{shape[0]}; cut windows of one length with cut_windows."
+        )
+
+
 def check_context(model: Conditional, context: Tensor | None, rows: int) -> None:
     """Refuse a context that a model was not made for.
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from generative.batches import Batch, check_context
+from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
 from generative.denoisers import Denoiser, Mixer, Perceptron
 from generative.described import describe_part, part_from
@@ -105,17 +105,7 @@ class Denoising(NeuralModel):
         Raises:
             ValueError: in one sentence.
         """
-        shape = tuple(batch.x.shape[1:])
-        if shape != self.shape:
-            raise ValueError(
-                f"Rows have the shape {shape} after preprocessing and this Diffusion was made for "
-                f"{self.shape}; reshape or cut the data, or make it for their shape."
-            )
-        if batch.lengths is not None and not (batch.lengths == self.shape[0]).all():
-            raise ValueError(
-                f"This Diffusion was given sequences of {int(batch.lengths.min())} steps among "
-                f"those of {self.shape[0]}; cut windows of one length with cut_windows."
-            )
+        check_rows(self, batch)
         check_context(self, batch.context, len(batch.x))
 
     def before_fit(self, data: Batch) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from generative.batches import Batch, check_context
+from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
 from generative.coders import Convolutional, Dense, Network
 from generative.data import Data
@@ -85,12 +85,7 @@ class EncoderDecoder(NeuralModel):
         Raises:
             ValueError: in one sentence.
         """
-        name = type(self).__name__
-        if tuple(batch.x.shape[1:]) != self.shape:
-            raise ValueError(
-                f"Rows have the shape {tuple(batch.x.shape[1:])} after preprocessing and this "
-                f"{name} was made for {self.shape}; reshape the data, or make it for their shape."
-            )
+        check_rows(self, batch)
         check_context(self, batch.context, len(batch.x))
         self.likelihood.check(batch.x)
 

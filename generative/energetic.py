@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from generative.batches import Batch
+from generative.batches import Batch, check_rows
 from generative.chain import describe
 from generative.coders import Convolutional, Dense, Network
 from generative.data import check_positive
@@ -99,12 +99,7 @@ class Energetic(NeuralModel):
         Raises:
             ValueError: in one sentence.
         """
-        shape = tuple(batch.x.shape[1:])
-        if shape != self.shape:
-            raise ValueError(
-                f"Rows have the shape {shape} after preprocessing and this EnergyModel was made "
-                f"for {self.shape}; reshape or cut the data, or make it for their shape."
-            )
+        check_rows(self, batch)
         if batch.context is not None or batch.lengths is not None:
             raise ValueError(
                 "An EnergyModel takes no context and no lengths; fit one to each class with "

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from generative.batches import Batch, check_context
+from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
 from generative.data import Data
 from generative.described import describe_part, part_from
@@ -105,17 +105,7 @@ class RasterModel(NeuralModel):
         Raises:
             ValueError: in one sentence.
         """
-        name, shape = type(self).__name__, tuple(batch.x.shape[1:])
-        if shape != self.shape:
-            raise ValueError(
-                f"Rows have the shape {shape} after preprocessing and this {name} was made for "
-                f"{self.shape}; reshape or cut the data, or make it for their shape."
-            )
-        if batch.lengths is not None and not (batch.lengths == self.shape[0]).all():
-            raise ValueError(
-                f"This {name} was given sequences of {int(batch.lengths.min())} steps among those "
-                f"of {self.shape[0]}; cut windows of one length with cut_windows."
-            )
+        check_rows(self, batch)
         check_context(self, batch.context, len(batch.x))
         self.likelihood.check(batch.x)
 
