@@ -11,6 +11,7 @@ import torch
 from experts import point_mass_demonstrations
 from torch import Tensor
 
+import gail
 from envs.toy import ID
 from gail import GAIL, TorchPPO
 from gail.cli import main, parse
@@ -125,3 +126,28 @@ def test_a_clone_is_handled_with_care() -> None:
     assert warm.ppo == warm_reward_preset("Humanoid-v5")
     assert warm.ppo.log_std_init < plain.ppo.log_std_init
     assert warm.cloning == preset("Humanoid-v5").cloning
+
+
+def test_a_run_starts_from_another_runs_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["train", *QUICK, "--out", str(first)]) == 0
+    more = ["--start-from", str(first), "--ppo.log-std-init", "-2.5"]
+    assert main(["train", *QUICK, *more, "--steps", "0", "--out", str(second)]) == 0
+    old, new = (gail.load(each / "policy.zip", "cpu").policy for each in (first, second))
+    theirs, ours = old.state_dict(), new.state_dict()
+    assert (ours.pop("log_std") == -2.5).all()
+    theirs.pop("log_std")
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    capsys.readouterr()
+    for words, said in (
+        (["--ppo.net-arch", "8"], "net-arch 16"),
+        (["--ppo.activation", "tanh"], "activation elu"),
+        (["--method", "gail"], "for --method ppo"),
+        (["--start-from", "nowhere"], "nowhere"),
+    ):
+        wrong = ["train", *QUICK, *more, *words, "--out", str(tmp_path / "third")]
+        assert main(wrong) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "third").exists()

@@ -14,7 +14,7 @@ from tyro.conf import OmitArgPrefixes
 from gail.cli.console import notify, results, table, wrong_input
 from gail.cli.generate_families import FAMILIES, GMM
 from gail.cli.generate_family import Family
-from gail.cli.train import option
+from gail.cli.words import option
 from gail.errors import DivergenceError, GailError
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from gail.cli import training
 from gail.cli.console import mujoco_warnings_once, notify, wrong_input
 from gail.cli.policies import POLICY_FILE
+from gail.cli.words import option
 from gail.errors import GailError
 from gail.presets import (
     CloningSettings,
@@ -53,6 +54,8 @@ class Train:
     """gail, behavioural cloning alone (bc), or PPO on the environment's own reward (ppo).
 
     With --demonstrations, ppo starts from a clone of them."""
+    start_from: str | None = None
+    """Start from this policy, a file or a run's folder, instead of an untrained one (ppo only)."""
     steps: int = 2_000_000
     """Environment steps of the whole run."""
     seed: int = 0
@@ -101,7 +104,8 @@ class Train:
             return replace(cls.of_run(Path(resume)), resume=Path(resume))
         env = option(words, "--env") or cls.env
         settings, method = preset(env), option(words, "--method")
-        reward = warm_reward_preset if option(words, "--demonstrations") else reward_preset
+        warm = option(words, "--demonstrations") or option(words, "--start-from")
+        reward = warm_reward_preset if warm else reward_preset
         return cls(
             env=env,
             steps=0 if method == "bc" else settings.steps,
@@ -199,6 +203,11 @@ class Train:
                 "--method ppo learns from the environment's own reward and clones demonstrations "
                 "first only if they are given; add --demonstrations, or leave out --trajectories."
             )
+        if self.start_from is not None and (self.method != "ppo" or self.demonstrations):
+            raise GailError(
+                f"--start-from is {self.start_from}, which is for --method ppo without "
+                "--demonstrations; leave out one of them."
+            )
         if self.method != "gail" and self.expert_resets:
             raise GailError(
                 f"--expert-resets is {self.expert_resets}, but only --method gail starts episodes "
@@ -236,6 +245,8 @@ class Train:
             if expert is not None:
                 expert.check_for(self.env, model.observation_space, model.action_space)
                 expert.transitions(self.every)  # complains of a wrong one
+            if self.start_from is not None and not self._has_checkpoint():
+                training.take_over(model, Path(self.start_from), self.env)
             return model
         settings = Settings(
             ppo=self.ppo,
@@ -245,13 +256,19 @@ class Train:
         )
         return GAIL("MlpPolicy", self.env, expert, settings, every=self.every, **where)
 
+    def _has_checkpoint(self) -> bool:
+        from gail.runs import RunFolder
+
+        return self.resume is not None and bool(RunFolder.open(self.resume).checkpoints())
+
     def _config(self, model: TorchPPO, expert: Demonstrations | None) -> dict[str, Any]:
         """Everything there is to know of the run before its first step."""
         from gail.runs import provenance
 
         flags = {name: value for name, value in asdict(self).items() if name not in NOT_STORED}
-        if self.demonstrations is not None and Path(self.demonstrations).exists():
-            flags["demonstrations"] = str(Path(self.demonstrations).resolve())
+        for name in ("demonstrations", "start_from"):
+            if flags[name] is not None and Path(flags[name]).exists():
+                flags[name] = str(Path(flags[name]).resolve())
         return {
             "flags": flags,
             "engine": type(model.engine).__name__,
@@ -280,18 +297,3 @@ class Train:
         again = provenance(model.device) | {"checkpoint": checkpoint and checkpoint.name}
         run.write_json("config.json", config | {"resumed": [*config.get("resumed", []), again]})
         return checkpoint is not None
-
-
-def option(words: Sequence[str], name: str) -> str | None:
-    """The value that a command line gives an option, before it is parsed.
-
-    >>> option(["train", "--env", "Ant-v5"], "--env"), option(["--env=Ant-v5"], "--seed")
-    ('Ant-v5', None)
-    """
-    value = None
-    for word, following in zip(words, [*words[1:], None], strict=True):
-        if word == name:
-            value = following
-        elif word.startswith(f"{name}="):
-            value = word.removeprefix(f"{name}=")
-    return value

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from gail.cli.console import notices, notify, results
 from gail.cli.evaluate import score_table
 from gail.cli.policies import mean_return
-from gail.errors import DivergenceError
+from gail.errors import DivergenceError, GailError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from stable_baselines3.common.callbacks import BaseCallback
 
@@ -105,6 +106,32 @@ def warm_start(
     rows = Transitions(*(column.to(model.device) for column in columns))
     start_statistics(model.policy, rows, settings)
     clone(model.policy, rows, settings, model.generator)
+
+
+def take_over(model: TorchPPO, path: Path, env_id: str) -> None:
+    """Start from another policy's networks and statistics, with the noise of this run's settings.
+
+    Args:
+        model: untrained.
+        path: a saved model, a checkpoint or a run's folder.
+        env_id: the task.
+
+    Raises:
+        GailError: it cannot be read, or its networks are not those of this run.
+    """
+    from gail.cli.policies import load_policy
+
+    old, _ = load_policy(path, env_id)
+    for name in ("net_arch", "activation"):
+        theirs, ours = (getattr(each.ppo_settings, name) for each in (old, model))
+        if theirs != ours:
+            flag = name.replace("_", "-")
+            given = " ".join(map(str, theirs)) if isinstance(theirs, tuple) else theirs
+            raise GailError(
+                f"{path} has the {flag} {given} and this run {ours}; give --ppo.{flag} {given}."
+            )
+    model.policy.load_state_dict(old.policy.state_dict())
+    model.policy.log_std.data.fill_(model.ppo_settings.log_std_init)
 
 
 def score(model: TorchPPO, run: RunFolder, episodes: int, expert: Demonstrations | None) -> None:
