@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import gymnasium as gym
@@ -52,6 +53,13 @@ def test_they_fit_the_task_they_are_of(env_id: str) -> None:
     env.close()
 
 
+def test_the_cards_score_is_that_of_the_raw_scores() -> None:
+    raw = json.loads((FOLDER.parent / "benchmarks" / "experts" / "ant-v5.json").read_text())
+    assert len(raw["returns"]) == 50
+    assert not any(raw["falls"])
+    assert f"{np.mean(raw['returns']):.0f} ± {np.std(raw['returns']):.0f} over 50 other" in CARD
+
+
 def test_no_file_is_larger_than_its_readers_expect() -> None:
     for file in FOLDER.glob("*.npz"):
         assert file.stat().st_size <= 12e6, file.name
@@ -62,3 +70,10 @@ def test_the_shipped_humanoid_walks_as_its_card_says() -> None:
     score = evaluate(expert, "Humanoid-v5", episodes=1)
     assert score.fall_rate == 0
     assert score.mean_return > 10_000
+
+
+def test_the_shipped_ant_runs_as_its_card_says() -> None:
+    expert = gail.load(FOLDER / "ant-v5-expert.zip")
+    score = evaluate(expert, "Ant-v5", episodes=1)
+    assert score.fall_rate == 0
+    assert score.mean_return > 4700
