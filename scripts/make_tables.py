@@ -20,6 +20,7 @@ from gail.report.charts import standalone
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks"
+PEERS = ("sb3-ppo", "imitation-gail")
 MARKS = ("<!-- results -->\n", "<!-- /results -->")
 HEAD = """# Results
 
@@ -47,6 +48,10 @@ in expert_data/ or episodes of it.
 CURVES = """Dots are whole episodes of the deterministic policy, lines without dots the acting
 policy's last 100 training episodes, or the level of a method that takes no environment steps;
 shaded is the range of the seeds.
+"""
+SPEED = """Medians of one run that alternates between all of a row, by `scripts/throughput.py`; in
+brackets how many times as fast the whole GAIL loop is, pair by pair. Stable-Baselines3's PPO has
+its defaults (one environment), imitation's GAIL what its authors tuned for Ant.
 """
 
 
@@ -88,16 +93,30 @@ def short_table(found: Sequence[Condition]) -> str:
 
 
 def throughput_table(records: Sequence[dict[str, Any]]) -> str:
-    """Medians of one run each."""
+    """Medians of one run each; how many times as fast the whole loop is, in brackets."""
     head = ("environment", "environments", "threads", "of the learner", "raw `mj_step`, one thread")
+    head += ("engine alone", "whole GAIL loop", "SB3's PPO", "imitation's GAIL", "raw")
     rows = []
     for record in records:
-        median, file = record["median"], record["file"]
-        speeds = [f"{median[name]:.0f} steps/s" for name in ("raw", "engine", "loop")]
-        share = statistics.median(record["loop_over_engine"])
+        speeds = [speed_cell(record, name) for name in ("raw", "engine", "loop", *PEERS)]
         sizes = [str(record[name]) for name in ("num_envs", "threads", "learner_threads")]
-        rows.append([record["environment"], *sizes, *speeds, f"{share:.2f}", f"[{file}]({file})"])
-    return markdown([*head, "engine alone", "whole GAIL loop", "loop / engine", "raw"], rows)
+        rows.append(
+            [record["environment"], *sizes, *speeds, f"[{record['file']}]({record['file']})"]
+        )
+    return markdown(head, rows)
+
+
+def speed_cell(record: dict[str, Any], name: str) -> str:
+    """A median speed, and the loop's ratio to it, pair by pair.
+
+    >>> speed_cell({"median": {"engine": 5000.2}, "loop_over": {"engine": [0.6, 0.61]}}, "engine")
+    '5000 steps/s (0.60)'
+    """
+    if name not in record["median"]:
+        return "–"
+    cell = f"{record['median'][name]:.0f} steps/s"
+    ratios = record["loop_over"].get(name)
+    return f"{cell} ({statistics.median(ratios):.2f})" if ratios else cell
 
 
 def load() -> dict[str, list[Score]]:
@@ -131,7 +150,7 @@ def render() -> dict[str, str]:
             name = f"{slug(environment)}-curves.svg"
             pictures[name] = standalone(chart)
             page += [f"![Learning curves on {environment}]({name})\n", CURVES]
-    page += ["## Speed\n", throughput_table(throughputs()), ""]
+    page += ["## Speed\n", SPEED, throughput_table(throughputs()), ""]
     return {"README.md": "\n".join(page), **pictures}
 
 

@@ -1,16 +1,19 @@
-"""How fast the whole GAIL loop is, as a share of the simulation alone.
+"""How fast the whole GAIL loop is, as a share of the simulation alone and beside other projects.
 
-One run alternates between three things on the same machine and settings, and reports medians:
-raw MuJoCo on one thread, the native engine alone with random actions, and whole iterations of
-GAIL (rollout, discriminator, rewards, PPO). Run it on a quiet machine:
+One run alternates between these on the same machine, and reports medians: raw MuJoCo on one
+thread, the native engine alone with random actions, whole iterations of GAIL (rollout,
+discriminator, rewards, PPO), and with --peers Stable-Baselines3's PPO with its defaults and
+imitation's GAIL as its authors tuned it. Run it on a quiet machine:
 
-    python scripts/throughput.py --out benchmarks/throughput-ant.json
+    python scripts/throughput.py --peers --out benchmarks/throughput-ant.json
 """
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +21,17 @@ import gymnasium
 import mujoco
 import torch
 import tyro
+from stable_baselines3 import PPO
 
 import envs
 from gail import GAIL, Demonstrations
+from gail.bench.methods import Job
+from gail.bench.peers import IMITATION_ROUND, imitation_trainer
 from gail.bench.record import head, write
+from gail.bench.suite import Run
 from gail.presets import preset
+
+Speed = Callable[[], float]  # measures once: environment steps per second
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,9 @@ class Throughput:
     learner_threads: int = 1
     """Threads of PyTorch."""
     rounds: int = 5
-    """Rounds of all three."""
+    """Rounds of all."""
+    peers: bool = False
+    """Also other projects' learners; minutes instead of seconds."""
     out: Path | None = None
     """Write the raw figures to this file."""
 
@@ -55,29 +66,41 @@ class Throughput:
         )
         model = GAIL("MlpPolicy", engine, demos, settings, device="cpu")
         rows = steps * engine.num_envs
-        model.learn(rows)  # cloning and the first touch of everything are not measured
         random = envs.make(self.env, settings.ppo.num_envs, "native", "cpu", 1, self.threads)
         random.reset()
-        figures: dict[str, list[float]] = {"raw": [], "engine": [], "loop": []}
         phases: list[dict[str, float]] = []
-        for _ in range(self.rounds):
-            figures["raw"].append(raw_speed(self.env))
-            figures["engine"].append(engine_speed(random, steps))
+
+        def loop() -> float:
             started = time.perf_counter()
             model.learn(rows, reset_num_timesteps=False)
-            figures["loop"].append(rows / (time.perf_counter() - started))
             phases.append(dict(model.seconds))
-        self.report(figures, phases, rows)
+            return rows / (time.perf_counter() - started)
+
+        speeds: dict[str, Speed] = {
+            "raw": lambda: raw_speed(self.env),
+            "engine": lambda: engine_speed(random, steps),
+            "loop": loop,
+        }
+        if self.peers:
+            speeds |= {"sb3-ppo": sb3_ppo(self.env), "imitation-gail": imitation(self.env, demos)}
+        model.learn(rows)  # cloning and the first touch of everything are not measured
+        rounds = [{name: speed() for name, speed in speeds.items()} for _ in range(self.rounds)]
+        self.report({name: [each[name] for each in rounds] for name in speeds}, phases, rows)
 
     def report(
         self, figures: dict[str, list[float]], phases: list[dict[str, float]], rows: int
     ) -> None:
         """Print medians; write everything."""
         median = {name: statistics.median(values) for name, values in figures.items()}
-        ratios = [a / b for a, b in zip(figures["loop"], figures["engine"], strict=True)]
+        ratios = {
+            name: [a / b for a, b in zip(figures["loop"], values, strict=True)]
+            for name, values in figures.items()
+            if name not in ("raw", "loop")
+        }
         for name, value in median.items():
-            print(f"{name:7}{value:8.0f} steps/s")
-        print(f"loop / engine, pair by pair: {statistics.median(ratios):.3f}")
+            print(f"{name:15}{value:8.0f} steps/s")
+        for name, values in ratios.items():
+            print(f"loop / {name}, pair by pair: {statistics.median(values):.3f}")
         record = {
             **head("throughput"),
             "environment": self.env,
@@ -87,7 +110,7 @@ class Throughput:
             "steps_a_round": rows,
             "steps_per_second": figures,
             "median": median,
-            "loop_over_engine": ratios,
+            "loop_over": ratios,
             "seconds_by_phase": phases,
         }
         if self.out is not None:
@@ -121,6 +144,31 @@ def engine_speed(engine: envs.BatchedEnv, steps: int) -> float:
     for action in actions:
         engine.step(action)
     return steps * engine.num_envs / (time.perf_counter() - started)
+
+
+def sb3_ppo(env_id: str) -> Speed:
+    """Stable-Baselines3's PPO with its defaults: one environment, 2,048 steps an update."""
+    model = PPO("MlpPolicy", env_id, seed=0, device="cpu")
+
+    def speed() -> float:
+        started = time.perf_counter()
+        model.learn(2 * model.n_steps, reset_num_timesteps=False)
+        return 2 * model.n_steps / (time.perf_counter() - started)
+
+    return speed
+
+
+def imitation(env_id: str, demos: Demonstrations) -> Speed:
+    """imitation's GAIL as its authors tuned it for Ant, one round of it."""
+    run = Run("imitation-gail", env_id, trajectories=demos.num_episodes, steps=IMITATION_ROUND)
+    trainer = imitation_trainer(Job(run, Path(tempfile.mkdtemp()), demos), IMITATION_ROUND)
+
+    def speed() -> float:
+        started = time.perf_counter()
+        trainer.train(IMITATION_ROUND)
+        return IMITATION_ROUND / (time.perf_counter() - started)
+
+    return speed
 
 
 if __name__ == "__main__":

@@ -77,3 +77,14 @@ def test_the_shipped_ant_runs_as_its_card_says() -> None:
     score = evaluate(expert, "Ant-v5", episodes=1)
     assert score.fall_rate == 0
     assert score.mean_return > 4700
+
+
+def test_the_shipped_imitator_of_ant_runs_like_the_expert_and_is_small() -> None:
+    assert (FOLDER / "ant-v5-imitator.zip").stat().st_size < 1e6
+    raw = json.loads(
+        (FOLDER.parent / "benchmarks" / "ant-v5-gail-own-4-trajectories-seed-0.json").read_text()
+    )
+    score = evaluate(gail.pretrained("Ant-v5"), "Ant-v5", episodes=1)
+    assert score.fall_rate == 0
+    assert score.mean_return == pytest.approx(raw["records"][0]["returns"][0], rel=1e-3)
+    assert f"{raw['records'][0]['mean_return']:.0f} ± {raw['records'][0]['std_return']:.0f}" in CARD

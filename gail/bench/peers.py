@@ -71,7 +71,7 @@ def imitation_gail(job: Job) -> Trained:
     settings = {"ppo": IMITATION_PPO, "gail": IMITATION_GAIL, "envs": IMITATION_ENVS, "round": rows}
     run, started = start_folder(job, settings), time.perf_counter()
     with _divergence():
-        trainer = _imitation_trainer(job, rows)
+        trainer = imitation_trainer(job, rows)
         curve, keepers = Curve(run.path / "progress.csv"), _scorekeepers(job)
         for keeper in keepers:
             keeper.init_callback(trainer.gen_algo)
@@ -88,8 +88,13 @@ def imitation_gail(job: Job) -> Trained:
     return Trained(trainer.gen_algo.policy, seconds_since(started, job.folder))
 
 
-def _imitation_trainer(job: Job, rows: int) -> Any:
-    """imitation's trainer on this run's demonstrations and environment."""
+def imitation_trainer(job: Job, rows: int) -> Any:
+    """imitation's trainer on this run's demonstrations and environment.
+
+    Args:
+        job: whose folder takes the logs.
+        rows: environment steps of one round.
+    """
     assert job.expert is not None
     from imitation.algorithms.adversarial.gail import GAIL
     from imitation.data.types import Transitions
