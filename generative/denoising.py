@@ -76,7 +76,7 @@ class Denoising(NeuralModel):
         self.noise, self.context = noise or Noise(), context
         self.parts = parts
         length, features = (1, *self.shape)[-2:]
-        beside = 2 * features if parts else 0
+        beside = 3 * features if parts else features
         self.net = self.network.build(length, features, beside, context)
         self.basis = GaussianBasis()
         self.new_buffer("clock")
@@ -158,18 +158,31 @@ class Denoising(NeuralModel):
 
     def estimate(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
         """E[x | noisy, known] (B, T, D), of rows after preprocessing with noise of std (B,)."""
-        return self.basis.estimate(noisy, std[:, None, None], self.added(noisy, std, known))
+        narrowed = self.basis.narrowed(noisy, std[:, None, None])
+        return self.basis.estimate(narrowed, std[:, None, None], self.added(narrowed, std, known))
 
-    def added(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
-        """What the net adds to the Gaussian's estimate, along the axes (B, T, D)."""
-        beside = None
+    def added(self, narrowed: Tensor, std: Tensor, known: Known) -> Tensor:
+        """What the net adds to the Gaussian's estimate, along the axes (B, T, D).
+
+        The net sees noisy rows with all axes alike, and as the Gaussian's estimate. It says where
+        rows lie on the axes that noise has not covered, from which the Gaussian's part is taken:
+        as the rest alone is uncorrelated with all that is seen, it would take nets very long to
+        find out on which of many axes there is anything to learn.
+
+        Args:
+            narrowed: coordinates of noisy rows, see :meth:`GaussianBasis.narrowed`.
+            std: of their noise (B,).
+            known: what the net is told beside them.
+        """
+        noise = std[:, None, None]
+        beside = [(self.basis.guess(narrowed, noise) - self.basis.mean) / self.basis.std]
         if self.parts:
             values = (known.x - self.basis.mean) / self.basis.std
-            values = torch.where(known.seen, values, 0)
-            beside = torch.cat([values, known.seen.to(values)], 2)  # (B, T, 2D)
-        white = self.basis.white(noisy, std[:, None, None])
+            beside += [torch.where(known.seen, values, 0), known.seen.to(values)]
         level = (std / self.basis.scale).log()
-        return self.basis.along(self.net(white, level, beside, known.context))
+        white = self.basis.back(narrowed)
+        out = self.net(white, level, torch.cat(beside, 2), known.context)
+        return self.basis.along(out) - self.basis.share(noise) * narrowed
 
     def std(self, ratio: float, rows: int) -> Tensor:
         """Standard deviations (B,) of noise of one ratio to the spread of the data."""

@@ -20,9 +20,10 @@ _GUESSES = 4  # noises that a completion's mean is averaged over; little is seen
 class Diffusion(Denoising):
     """Rows come from noise in many small steps, each towards the mean of what they may have been.
 
-    A net learns E[x | x + τ ε] for noise of all sizes τ. It starts from that of a Gaussian with
-    the covariance of the data (:class:`~generative.gaussian_basis.GaussianBasis`), and learns the
-    rest. ``elbo`` bounds the log-density of the model that ``sample`` draws from with ``eta=1`` in
+    A net learns E[x | x + τ ε] for noise of all sizes τ. What it sees and what it says are scaled
+    by a Gaussian with the covariance of the data
+    (:class:`~generative.gaussian_basis.GaussianBasis`). ``elbo`` bounds the log-density of the
+    model that ``sample`` draws from with ``eta=1`` in
     infinitely many steps; few steps without randomness draw nearly the same.
 
     Args:

@@ -44,11 +44,12 @@ def walk(
         fresh = eta * (1 - (after / std) ** 2).sqrt()  # as a part of what comes after
         lower = after * (1 - fresh**2).sqrt()
         turn = model.basis.turn(std, lower)
-        ahead = added = model.added(noisy, std.expand(len(noisy)), known)
+        narrowed = model.basis.narrowed(noisy, std)
+        ahead = added = model.added(narrowed, std.expand(len(noisy)), known)
         if last is not None and not eta:  # as if it went on changing (Adams & Bashforth)
             ahead = added + turn / (2 * last[1]) * (added - last[0])
         noise = after * _normal(noisy, generator)
-        noisy = model.basis.move(noisy, std, lower, ahead) + fresh * noise
+        noisy = model.basis.move(narrowed, std, lower, ahead) + fresh * noise
         noisy, last = torch.where(known.seen, known.x + noise, noisy), (added, turn)
     yield noisy
     yield model.estimate(noisy, stds[-1].expand(len(noisy)), known)

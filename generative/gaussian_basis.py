@@ -10,7 +10,8 @@ from torch import Tensor
 from generative.data import wide
 from generative.model import Stateful
 
-_JOINT = 2048  # numbers of a window, up to which all axes are held in one matrix
+_JOINT = 2048  # numbers of a window, up to which its widest axes are taken together
+_WIDEST = 8  # of so many axes one is
 _LEAST = 1e-8  # of a variance, as a part of the largest: what does not vary must not divide
 
 
@@ -20,7 +21,8 @@ class GaussianBasis(Stateful):
     For vectors (T = 1) the axes are the principal ones. Those of windows would take more of them
     than there are; products of one axis of time and one of features, the principal ones of each,
     are always known well, but miss how dimensions move together in time. So where windows are not
-    too large, the widest principal axes (one in 16) are joined by the products in what those leave.
+    too large, the products are turned so that the widest (one in 8) become the widest principal
+    axes. The turn is a block reflection: a few thin products of matrices instead of a full one.
 
     Had the data a normal distribution with these variances, E[x | x + τ ε] would be known: along
     an axis of variance s it is s / (s + τ²) of what is seen. A net learns the difference, at a
@@ -35,7 +37,9 @@ class GaussianBasis(Stateful):
     >>> g = torch.Generator().manual_seed(0)
     >>> x = 3 * torch.randn(4000, 2, 5, generator=g)
     >>> basis = GaussianBasis().fit(x)
-    >>> guess = basis.estimate(x[:1] + 4.0, torch.tensor([[[4.0]]]), torch.zeros(1, 2, 5))
+    >>> noise = torch.tensor([[[4.0]]])
+    >>> seen = basis.narrowed(x[:1] + 4.0, noise)
+    >>> guess = basis.estimate(seen, noise, torch.zeros(1, 2, 5))
     >>> torch.allclose(guess, 9 / 25 * (x[:1] + 4), atol=0.3), basis.scale
     (True, tensor(3.0...))
     """
@@ -46,11 +50,12 @@ class GaussianBasis(Stateful):
     scale: Tensor
     times: Tensor
     features: Tensor
-    joint: Tensor
+    between: Tensor
+    turned: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("mean", "std", "variances", "scale", "times", "features", "joint"):
+        for name in ("mean", "std", "variances", "scale", "times", "features", "between", "turned"):
             self.new_buffer(name)
 
     def settings(self) -> dict[str, Any]:
@@ -75,27 +80,39 @@ class GaussianBasis(Stateful):
             raise ValueError(f"Nothing varies over the {len(x)} rows; give rows that differ.")
         times = principal(centred.flatten(2).transpose(1, 2).flatten(0, 1))
         features = principal(centred.flatten(0, 1))
+        self.times, self.features = times.to(x), features.to(x)
+        self.between = self.turned = x.new_empty(0)
         along = (times.mT @ centred @ features).square().mean(0)  # (T, D)
         if 1 < len(times) <= along.numel() <= _JOINT:
-            joint, along = joined(centred, torch.kron(times, features), along)
-            self.joint = joint.to(x)
+            between, turned = reflection(*self._widest(centred.to(x), along))
+            self.between, self.turned = between.to(x), turned.to(x)
+            along = self.along(centred.to(x)).double().square().mean(0)
         self.mean, self.std = mean.to(x), variance.clamp(min=_LEAST * variance.max()).sqrt().to(x)
         self.variances = along.clamp(min=least * along.max()).to(x)
-        self.scale, self.times = variance.mean().sqrt().to(x), times.to(x)
-        self.features = features.to(x)
+        self.scale = variance.mean().sqrt().to(x)
         return self
+
+    def _widest(self, centred: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """Which products are the widest (r,), and the widest principal axes (T·D, r) along them."""
+        rows = self.along(centred).flatten(1)
+        count = min(rows.shape[1], len(rows)) // _WIDEST
+        axes = principal(rows).double()[:, :count]
+        return along.flatten().argsort(descending=True)[:count], axes
 
     def along(self, x: Tensor) -> Tensor:
         """Coordinates (B, T, D) of differences from the mean."""
-        if self.joint.numel():
-            return (x.flatten(1) @ self.joint).view_as(x)
-        return self.times.mT @ x @ self.features
+        products = self.times.mT @ x @ self.features
+        return self._reflected(products, self.turned) if self.between.numel() else products
 
     def back(self, coordinates: Tensor) -> Tensor:
         """Undo :meth:`along`."""
-        if self.joint.numel():
-            return (coordinates.flatten(1) @ self.joint.mT).view_as(coordinates)
+        if self.between.numel():
+            coordinates = self._reflected(coordinates, self.turned.mT)
         return self.times @ coordinates @ self.features.mT
+
+    def _reflected(self, rows: Tensor, turned: Tensor) -> Tensor:
+        flat = rows.flatten(1)
+        return (flat - flat @ self.between @ turned @ self.between.mT).view_as(rows)
 
     def white(self, x: Tensor, std: Tensor | float = 0.0) -> Tensor:
         """Rows (B, T, D) with mean 0 and covariance I, turned as little as can be.
@@ -104,30 +121,37 @@ class GaussianBasis(Stateful):
             x: rows with noise.
             std: of the noise, (B, 1, 1).
         """
-        return self.back(self._narrowed(x, std))
+        return self.back(self.narrowed(x, std))
 
     def coloured(self, white: Tensor) -> Tensor:
         """Undo :meth:`white`, of rows without noise."""
         return self.mean + self.back(self.along(white) * self.variances.sqrt())
 
-    def estimate(self, noisy: Tensor, std: Tensor, added: Tensor) -> Tensor:
+    def estimate(self, narrowed: Tensor, std: Tensor, added: Tensor) -> Tensor:
         """E[x | noisy] (B, T, D): the Gaussian's, and what a net adds.
 
         Args:
-            noisy: x + std · ε (B, T, D).
+            narrowed: coordinates of x + std · ε (B, T, D), see :meth:`narrowed`.
             std: of the noise (B, 1, 1).
             added: by the net, along the axes and of a size around 1 (B, T, D).
         """
-        shrink = (self.variances + std.square()).rsqrt()
-        known = self.variances * shrink * self._narrowed(noisy, std)
-        return self.mean + self.back(known + self.variances.sqrt() * std * shrink * added)
+        width = self.variances.sqrt() * std * (self.variances + std.square()).rsqrt()
+        return self.guess(narrowed, std) + self.back(width * added)
+
+    def guess(self, narrowed: Tensor, std: Tensor) -> Tensor:
+        """E[x | noisy] (B, T, D) of Gaussian data."""
+        return self.mean + self.back(self.variances.sqrt() * self.share(std) * narrowed)
+
+    def share(self, std: Tensor) -> Tensor:
+        """How much of noisy rows along each axis is data: the correlation of the two (B, T, D)."""
+        return self.variances.sqrt() * (self.variances + std.square()).rsqrt()
 
     def turn(self, std: Tensor, after: Tensor) -> Tensor:
         """By how much the angles atan(std / spread) of the axes fall from one noise to a lower."""
         spread = self.variances.sqrt()
         return torch.atan(std / spread) - torch.atan(after / spread)
 
-    def move(self, noisy: Tensor, std: Tensor, after: Tensor, added: Tensor) -> Tensor:
+    def move(self, narrowed: Tensor, std: Tensor, after: Tensor, added: Tensor) -> Tensor:
         """Rows (B, T, D) on their way from one noise to a lower.
 
         Where data are Gaussian, rows only shrink along the axes. What the net adds is in units of
@@ -135,37 +159,44 @@ class GaussianBasis(Stateful):
         (Zhang & Chen 2023, §3).
 
         Args:
-            noisy: x + std · ε (B, T, D).
+            narrowed: coordinates of x + std · ε (B, T, D), see :meth:`narrowed`.
             std: of the noise, a number.
             after: of the lower one.
             added: by the net, along the axes (B, T, D).
         """
-        narrowed = self._narrowed(noisy, std) + self.turn(std, after) * added
-        return self.mean + self.back((self.variances + after**2).sqrt() * narrowed)
+        turned = narrowed + self.turn(std, after) * added
+        return self.mean + self.back((self.variances + after**2).sqrt() * turned)
 
-    def _narrowed(self, x: Tensor, std: Tensor | float) -> Tensor:
-        """Coordinates of variance 1 (B, T, D) of rows with noise."""
+    def narrowed(self, x: Tensor, std: Tensor | float) -> Tensor:
+        """Coordinates of variance 1 (B, T, D) of rows x + std · ε."""
         return self.along(x - self.mean) * (self.variances + std**2).rsqrt()
 
 
-def joined(centred: Tensor, products: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
-    """Axes of windows: the widest principal ones, and products in what those leave.
+def reflection(index: Tensor, axes: Tensor) -> tuple[Tensor, Tensor]:
+    """V and S of an orthogonal matrix I - V S Vᵀ whose columns ``index`` are given.
+
+    The block form of Householder's reflection: with E the columns ``index`` of I and B the axes,
+    V = E - B and S = (I - Bᵀ E)⁻¹.
 
     Args:
-        centred: windows (N, T, D) around 0.
-        products: axes (W, W) in columns, W = T · D.
-        along: variances along them (T, D).
+        index: different columns (r,).
+        axes: orthonormal (W, r); their signs are free, and chosen so that S is tame.
 
     Returns:
-        Axes (W, W), and the variances of the windows along them (T, D).
+        V (W, r) and S (r, r).
+
+    >>> axes = principal_of(torch.tensor([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]]))
+    >>> between, turned = reflection(torch.tensor([2]), axes[:, :1])
+    >>> matrix = torch.eye(3) - between @ turned @ between.mT
+    >>> torch.allclose(matrix @ matrix.mT, torch.eye(3), atol=1e-6), matrix[:, 2].abs()
+    (True, tensor([0.7071, 0.7071, 0.0000]))
     """
-    rows = centred.flatten(1)
-    count = min(rows.shape[1], len(rows)) // 16
-    widest = principal(rows)[:, :count]
-    rest = products - widest @ (widest.mT @ products)
-    within = (rest * along.flatten()) @ rest.mT
-    axes = torch.cat([widest, principal_of(within)[:, : rows.shape[1] - count]], 1)
-    return axes, (rows @ axes).square().mean(0).view_as(along)
+    columns = torch.arange(len(index), device=axes.device)
+    axes = torch.where(axes[index, columns] > 0, -axes, axes)
+    between = -axes
+    between[index, columns] += 1
+    own = torch.eye(len(index), dtype=axes.dtype, device=axes.device)
+    return between, torch.linalg.inv(own - axes[index].mT)
 
 
 def principal(rows: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class AntDiffusion(WindowSettings):
     """Of the net."""
     parts: float = 0.25
     """Share of windows that show a part of themselves in training."""
-    centre: float = 0.5
+    centre: float = 1.0
     """Noise that training is about."""
     epochs: int = 32
     """Passes over the windows."""
@@ -50,7 +50,7 @@ class AntDiffusion(WindowSettings):
     """Windows a step."""
     learning_rate: float = 2e-3
     """Of Adam, falling to 0."""
-    sample_steps: int = 18
+    sample_steps: int = 24
     """From noise to a sample."""
     components: int = 16
     """Of the mixture."""

@@ -19,6 +19,7 @@ from torch.distributions import MultivariateNormal
 
 from generative.chain import Chain
 from generative.denoisers import Mixer, Perceptron
+from generative.denoising import Known
 from generative.diffusion import Diffusion
 from generative.gaussian_basis import GaussianBasis
 from generative.noise import Noise
@@ -36,9 +37,16 @@ def correlated(n: int = 4000) -> Tensor:
     return Whiten().fit(x)(x)[0] @ MIX + 1
 
 
+class GaussianOnly(Diffusion):
+    always = 0.0  # added along each axis
+
+    def added(self, narrowed: Tensor, std: Tensor, known: Known) -> Tensor:
+        return self.always + 0.0 * super().added(narrowed, std, known)
+
+
 def gaussian(preprocessing: Transform | None = None) -> Diffusion:
-    """For data of a normal distribution it knows everything before it learns."""
-    model = Diffusion(3, network=Perceptron((4,)), preprocessing=preprocessing)
+    """With a net that adds nothing: for data of a normal distribution that is right."""
+    model = GaussianOnly(3, network=Perceptron((4,)), preprocessing=preprocessing)
     return model.fit(correlated(), training=NOTHING, generator=generator())
 
 
@@ -63,8 +71,7 @@ def test_the_bound_of_a_gaussian_is_its_log_density() -> None:
 def test_a_wrong_net_has_a_lower_bound() -> None:
     """Exactly by the error it adds, where that is known."""
     x, model = correlated(), gaussian()
-    with torch.no_grad():
-        model.net.body[-1].bias.fill_(0.3)
+    model.always = 0.3
     ratio = torch.logspace(-2, math.log10(20), 20_001, dtype=torch.float64)
     s, std = model.basis.variances.double()[0, :, None], ratio * model.basis.scale
     added = 0.09 * s / (s + std**2)  # the square of √s τ / √(s + τ²) · 0.3, over τ²
@@ -110,7 +117,7 @@ def test_a_step_of_a_gaussian_leaves_it_the_right_one() -> None:
     basis = GaussianBasis().fit(x)
     noisy = x + 9 * torch.randn(x.shape, generator=g)
     std, after = torch.tensor(9.0), torch.tensor(0.5)
-    moved = basis.move(noisy, std, after, torch.zeros_like(x))
+    moved = basis.move(basis.narrowed(noisy, std), std, after, torch.zeros_like(x))
     variances = basis.along(moved - basis.mean).var(0)
     assert ((basis.variances + 0.25) / variances - 1).abs().max() < 0.05
 
@@ -120,8 +127,26 @@ def test_what_a_net_adds_moves_rows_to_what_it_says() -> None:
     basis = GaussianBasis().fit(torch.randn(500, 1, 2, generator=generator()))
     noisy = torch.randn(4, 1, 2, generator=generator(1))
     added, std = torch.randn(4, 1, 2, generator=generator(2)), torch.tensor(1e-3)
-    end = basis.move(noisy, std, torch.tensor(1e-6), added)
-    assert torch.allclose(end, basis.estimate(noisy, std.view(1, 1, 1), added), atol=1e-5)
+    narrowed = basis.narrowed(noisy, std)
+    end = basis.move(narrowed, std, torch.tensor(1e-6), added)
+    assert torch.allclose(end, basis.estimate(narrowed, std.view(1, 1, 1), added), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (6, 8)])
+def test_axes_are_orthonormal_and_the_widest_are_principal(shape: tuple[int, int]) -> None:
+    g = generator()
+    wide = torch.randn(3000, 2, generator=g) @ torch.randn(
+        2, 40 if shape[0] == 1 else 48, generator=g
+    )
+    x = (3 * wide + torch.randn(wide.shape, generator=g)).view(-1, *shape)
+    basis = GaussianBasis().fit(x)
+    one = torch.eye(x[0].numel()).view(-1, *shape)
+    axes = basis.along(one).flatten(1)  # a row for each number of a window
+    torch.testing.assert_close(axes.mT @ axes, torch.eye(len(one)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(basis.back(basis.along(x)), x, atol=1e-4, rtol=1e-4)
+    widest = torch.linalg.eigvalsh(torch.cov(x.flatten(1).T))[-2:].flip(0)
+    found = basis.variances.flatten().sort(descending=True).values[:2]
+    torch.testing.assert_close(found, widest, rtol=1e-3, atol=0)
 
 
 def test_it_learns_a_density(blobs: Diffusion) -> None:
