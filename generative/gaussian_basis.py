@@ -50,12 +50,23 @@ class GaussianBasis(Stateful):
     scale: Tensor
     times: Tensor
     features: Tensor
+    whitening: Tensor
     between: Tensor
     turned: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("mean", "std", "variances", "scale", "times", "features", "between", "turned"):
+        for name in (
+            "mean",
+            "std",
+            "variances",
+            "scale",
+            "times",
+            "features",
+            "whitening",
+            "between",
+            "turned",
+        ):
             self.new_buffer(name)
 
     def settings(self) -> dict[str, Any]:
@@ -90,6 +101,8 @@ class GaussianBasis(Stateful):
         self.mean, self.std = mean.to(x), variance.clamp(min=_LEAST * variance.max()).sqrt().to(x)
         self.variances = along.clamp(min=least * along.max()).to(x)
         self.scale = variance.mean().sqrt().to(x)
+        if len(times) == 1:
+            self.whitening = self.features * self.variances[0].rsqrt() @ self.features.mT
         return self
 
     def _widest(self, centred: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,14 +127,11 @@ class GaussianBasis(Stateful):
         flat = rows.flatten(1)
         return (flat - flat @ self.between @ turned @ self.between.mT).view_as(rows)
 
-    def white(self, x: Tensor, std: Tensor | float = 0.0) -> Tensor:
-        """Rows (B, T, D) with mean 0 and covariance I, turned as little as can be.
-
-        Args:
-            x: rows with noise.
-            std: of the noise, (B, 1, 1).
-        """
-        return self.back(self.narrowed(x, std))
+    def white(self, x: Tensor) -> Tensor:
+        """Rows (B, T, D) with mean 0 and covariance I, turned as little as can be."""
+        if self.whitening.numel():  # of vectors, in one product
+            return (x - self.mean) @ self.whitening
+        return self.back(self.narrowed(x, 0.0))
 
     def coloured(self, white: Tensor) -> Tensor:
         """Undo :meth:`white`, of rows without noise."""

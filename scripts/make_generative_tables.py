@@ -210,10 +210,10 @@ def energies_table(record: Record) -> str:
 
 
 def learning_speed_table(record: Record) -> str:
-    """Seconds of a pass, ours and by hand."""
+    """Seconds of short trainings, ours and by hand."""
     lines = [
-        "Seconds of a pass over the same rows by `fit` and by a plain loop of the same nets, in "
-        "turns; medians.\n",
+        "Seconds of short trainings on the same rows by `fit` and by a plain loop of the same nets, "
+        "in turns; medians.\n",
         "| model | fit | plain loop | fit / plain |",
         "|---|---|---|---|",
     ]
