@@ -212,8 +212,8 @@ def energies_table(record: Record) -> str:
 def learning_speed_table(record: Record) -> str:
     """Seconds of short trainings, ours and by hand."""
     lines = [
-        "Seconds of short trainings on the same rows by `fit` and by a plain loop of the same nets, "
-        "in turns; medians.\n",
+        "Seconds of short trainings on the same rows by `fit` and by a plain loop of the same "
+        "nets, in turns; medians.\n",
         "| model | fit | plain loop | fit / plain |",
         "|---|---|---|---|",
     ]
