@@ -46,6 +46,7 @@ class Worlds:
     """
 
     def __init__(self, model: Any, task: Task, num_worlds: int, device: torch.device) -> None:
+        warp.init()
         use_newton(model)
         self.device = device
         self._frame_skip = task.frame_skip
@@ -153,11 +154,7 @@ def use_newton(model: Any) -> None:
 
 
 def bytes_per_world(model: Any) -> int:
-    """Memory that one more world takes.
-
-    Args:
-        model: the task's ``MjModel``, with a solver that Warp has.
-    """
+    """Memory that one more world takes."""
     with warp.ScopedDevice("cpu"):
         one, two = (
             _bytes(mujoco_warp.make_data(model, n, nconmax=CONTACTS, njmax=CONSTRAINTS))
