@@ -62,6 +62,8 @@ class GpuCheck:
     """Of training."""
     episodes: int = 50
     """Of a score."""
+    random_episodes: int = 256
+    """Episodes of random actions of each engine."""
     tiny: bool = False
     """Sizes that try the script and measure nothing."""
     started: float = field(default_factory=time.monotonic, init=False)
@@ -137,8 +139,8 @@ class GpuCheck:
         return {"returns": returns.tolist(), "lengths": lengths.tolist()}
 
     def random(self, env: str) -> dict[str, Any]:
-        """256 episodes of random actions beside as many of the engine that equals Gymnasium."""
-        count, task = (8 if self.tiny else 256), TASKS[env]
+        """Episodes of random actions beside as many of the engine that equals Gymnasium."""
+        count, task = (8 if self.tiny else self.random_episodes), TASKS[env]
         task = replace(task, time_limit=20) if self.tiny else task
         ours = self.first_episodes(WarpEnv(task, count, self.device, seed=1), count)
         theirs = self.first_episodes(NativeEnv(task, count, seed=1), count)
