@@ -22,7 +22,7 @@ from envs.native import load_model
 from envs.recorded import Recorded
 from envs.specs import Task
 from envs.streams import Streams, normal
-from envs.warp_checks import check_memory, require_warp
+from envs.warp_checks import check_memory, memory_may_run_out, require_warp
 
 _log = logging.getLogger("envs")
 
@@ -59,7 +59,8 @@ class WarpEnv(BatchedEnv):
         model = load_model(task)
         check_memory(task.id, model, num_envs, self.device)
         self.streams = Streams(num_envs, self.device, seed)
-        self.worlds = Worlds(model, task, num_envs, self.device)
+        with memory_may_run_out(task.id, num_envs, self.device):
+            self.worlds = Worlds(model, task, num_envs, self.device)
         low, high = model.actuator_ctrlrange.astype(np.float32).T
         self._low, self._high = (torch.tensor(bound, device=self.device) for bound in (low, high))
         self._qpos0 = torch.tensor(model.qpos0, dtype=torch.float32, device=self.device)  # (nq,)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -59,17 +62,37 @@ def check_memory(id: str, model: Any, num_envs: int, device: torch.device) -> No
     """
     from envs.worlds import bytes_per_world
 
-    need, free = SCRATCH * num_envs * bytes_per_world(model), free_bytes(device)
-    if need > free:
+    need, there = SCRATCH * num_envs * bytes_per_world(model), memory_of(device)
+    if need > there:
         raise EngineUnavailable(
             f"{num_envs} worlds of {id} need about {need / 2**30:.1f} GiB and {device} has "
-            f"{free / 2**30:.1f} GiB free; give fewer environments (--ppo.num-envs), or make room."
+            f"{there / 2**30:.1f} GiB; give fewer environments (--ppo.num-envs), or make room."
         )
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that is free on a device."""
+@contextmanager
+def memory_may_run_out(id: str, num_envs: int, device: torch.device) -> Iterator[None]:
+    """Meanwhile an allocation that fails is told in a sentence.
+
+    Raises:
+        EngineUnavailable: one failed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "alloc" not in str(error) and "out of memory" not in str(error):
+            raise
+        raise EngineUnavailable(
+            f"{num_envs} worlds of {id} did not fit into the memory of {device}; give fewer "
+            "environments (--ppo.num-envs), or make room."
+        ) from error
+
+
+def memory_of(device: torch.device) -> int:
+    """Bytes that are free on a GPU, all bytes of the processor's memory."""
     if device.type == "cuda":
         # What torch holds in reserve counts as taken, though it would give some of it back.
         return int(torch.cuda.mem_get_info(device)[0])
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    if not hasattr(os, "sysconf"):  # Windows
+        return sys.maxsize
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

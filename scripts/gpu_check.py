@@ -244,6 +244,7 @@ class GpuCheck:
             model.restore(checkpoint)
         clock.built = time.perf_counter() - begun
         left = max(self.settings(env).steps - model.num_timesteps, 0)
+        clock.start()
         model.learn(left, callback=clock, reset_num_timesteps=not checkpoint.exists())
         clock.snapshot()
         model.save_checkpoint(checkpoint)

@@ -29,7 +29,8 @@ class Clock(BaseCallback):
         self.curve: list[dict[str, float]] = []
         self.calls: list[dict[str, float]] = []
 
-    def _on_training_start(self) -> None:
+    def start(self) -> None:
+        """Begin to count, before cloning; what was built and compiled is not counted."""
         self._last = time.perf_counter()
 
     def _on_rollout_start(self) -> None:

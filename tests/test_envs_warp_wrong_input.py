@@ -32,6 +32,15 @@ def test_too_many_worlds_for_the_memory() -> None:
         WarpEnv(ANT, 100_000_000)
 
 
+@pytest.mark.parametrize("told", ["Failed to allocate 12 bytes", "CUDA out of memory."])
+def test_an_allocation_that_fails(told: str) -> None:
+    with (
+        pytest.raises(EngineUnavailable, match="8 worlds of Ant-v5 did not fit into the memory"),
+        warp_checks.memory_may_run_out("Ant-v5", 8, torch.device("cpu")),
+    ):
+        raise RuntimeError(told)
+
+
 def test_no_world_and_no_seed() -> None:
     with pytest.raises(ValueError, match="num_envs is 0"):
         WarpEnv(ANT, 0)
