@@ -102,9 +102,11 @@ class GpuCheck:
         cloning = replace(found.cloning, steps=5)
         return replace(found, steps=320, ppo=ppo, discriminator=rows, cloning=cloning)
 
-    def model(self, env: str) -> GAIL:
+    def model(self, env: str, cloning: bool = False) -> GAIL:
         """An untrained learner on the warp engine."""
         settings = self.settings(env)
+        if not cloning:
+            settings = replace(settings, cloning=replace(settings.cloning, steps=0))
         demos = Demonstrations.shipped(env, trajectories=TRAJECTORIES[env])
         n = settings.ppo.num_envs
         engine = envs.make(env, n, "warp", self.device, self.seed)
@@ -236,7 +238,7 @@ class GpuCheck:
         folder = self.out / f"gail-{env.lower()}"
         folder.mkdir(exist_ok=True)
         begun = time.perf_counter()
-        model = self.model(env)
+        model = self.model(env, cloning=True)
         clock = Clock(model, folder, self.snapshot_seconds, self.train_seconds, self.left)
         checkpoint = folder / "checkpoint.zip"
         if checkpoint.exists():
