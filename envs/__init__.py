@@ -8,18 +8,31 @@ torch.Size([2, 11])
 
 from __future__ import annotations
 
+import logging
 from typing import Literal, get_args
 
 import torch
 
-from envs import toy
-from envs.batched import BatchedEnv, Step
-from envs.checks import usable_device
+from envs import toy, warp_checks
+from envs.batched import BatchedEnv, SimulationError, Step
+from envs.checks import EngineUnavailable, usable_device
 from envs.specs import TASKS, Physics, Task
 
-Backend = Literal["auto", "native", "gymnasium", "toy"]
+Backend = Literal["auto", "native", "warp", "gymnasium", "toy"]
+_log = logging.getLogger("envs")
 
-__all__ = ["TASKS", "Backend", "BatchedEnv", "Physics", "Step", "Task", "choose_backend", "make"]
+__all__ = [
+    "TASKS",
+    "Backend",
+    "BatchedEnv",
+    "EngineUnavailable",
+    "Physics",
+    "SimulationError",
+    "Step",
+    "Task",
+    "choose_backend",
+    "make",
+]
 
 
 def make(
@@ -32,6 +45,9 @@ def make(
 ) -> BatchedEnv:
     """Make N environments of a task.
 
+    With ``"auto"`` on a GPU it is the warp engine for the tasks that it knows. Where that cannot
+    run, the processor simulates and a warning says why; tensors are on the GPU all the same.
+
     Args:
         id: Gymnasium id of a task with continuous observations and actions.
         num_envs: N.
@@ -42,10 +58,20 @@ def make(
             engines do not use any.
 
     Raises:
+        EngineUnavailable: the engine that was asked for cannot run here, or not with so many
+            environments.
         ValueError: unknown task, backend or device, or numbers the engine cannot take.
     """
-    chosen = choose_backend(id, backend)
     place = usable_device(device)
+    chosen = choose_backend(id, backend, place)
+    if chosen == "warp":
+        try:
+            return _warp(id, num_envs, place, seed)
+        except EngineUnavailable as error:
+            if backend != "auto":
+                raise
+            _log.warning("%s is simulated on the processor instead: %s", id, error)
+            chosen = choose_backend(id, backend, "cpu")
     if chosen == "native":
         from envs.native import NativeEnv  # mujoco is imported only where it is needed
 
@@ -57,19 +83,36 @@ def make(
     return GymnasiumEnv(id, num_envs, place, seed)
 
 
-def choose_backend(id: str, backend: Backend = "auto") -> Backend:
-    """The engine that :func:`make` would use, never ``"auto"``.
+def _warp(id: str, num_envs: int, device: torch.device, seed: int) -> BatchedEnv:
+    from envs.warp import WarpEnv
+
+    env = WarpEnv(TASKS[id], num_envs, device, seed)
+    _log.info("%s is simulated by MuJoCo Warp on %s.", id, env.device)
+    return env
+
+
+def choose_backend(
+    id: str, backend: Backend = "auto", device: str | torch.device = "cpu"
+) -> Backend:
+    """The engine that :func:`make` would try first, never ``"auto"``.
+
+    Args:
+        id: Gymnasium id.
+        backend: what was asked for.
+        device: where tensors live.
 
     Raises:
         ValueError: unknown backend, or one that does not know the task.
 
     >>> choose_backend("Ant-v5"), choose_backend("Pendulum-v1")
     ('native', 'gymnasium')
+    >>> choose_backend("Ant-v5", device="cuda"), choose_backend("Hopper-v5", device="cuda")
+    ('warp', 'native')
     """
     if backend not in get_args(Backend):
         known = ", ".join(get_args(Backend))
         raise ValueError(f"backend is {backend!r}; choose one of {known}.")
-    tasks = {"native": tuple(TASKS), "toy": (toy.ID,)}
+    tasks = {"native": tuple(TASKS), "warp": warp_checks.KNOWN, "toy": (toy.ID,)}
     if backend in tasks and id not in tasks[backend]:
         raise ValueError(
             f"The {backend} engine does not know '{id}', only {', '.join(tasks[backend])}; "
@@ -77,4 +120,6 @@ def choose_backend(id: str, backend: Backend = "auto") -> Backend:
         )
     if backend != "auto":
         return backend
+    if torch.device(device).type == "cuda" and id in warp_checks.KNOWN:
+        return "warp"
     return "native" if id in TASKS else "toy" if id == toy.ID else "gymnasium"

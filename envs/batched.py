@@ -21,6 +21,10 @@ from gymnasium import spaces
 from torch import Tensor
 
 
+class SimulationError(RuntimeError):
+    """Too many environments of an engine went wrong to go on."""
+
+
 class Step(NamedTuple):
     """What one step of N environments returns; all tensors live on the engine's device."""
 
@@ -82,8 +86,16 @@ class BatchedEnv(ABC):
         """
         raise ValueError(
             f"The {type(self).__name__} engine cannot start {self.id} in recorded states, only "
-            "the native engine and its tasks can; start without (--expert-resets 0)."
+            "the native and warp engines can; start without (--expert-resets 0)."
         )
+
+    def check(self) -> None:
+        """Look whether the simulation went wrong; call it once a rollout, it may wait.
+
+        Raises:
+            SimulationError: it did, too often to go on.
+        """
+        return None
 
     def get_state(self) -> dict[str, Tensor]:
         """Everything needed to continue bit for bit, as CPU tensors.

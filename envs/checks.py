@@ -10,6 +10,10 @@ from torch import Tensor
 from envs.batched import BatchedEnv
 
 
+class EngineUnavailable(ValueError):
+    """An engine that this machine cannot run, or not with so many environments."""
+
+
 def check_num_envs(num_envs: int) -> None:
     """Refuse fewer than one environment.
 

@@ -41,17 +41,7 @@ class Starts:
 
     def __init__(self, task: Task, observations: Tensor, probability: float, seed: int = 0) -> None:
         check_seed(seed)
-        width = sum(width for _, width in task.layout)
-        if observations.dim() != 2 or not len(observations) or observations.shape[1] != width:
-            raise ValueError(
-                f"The states to start {task.id} in have shape {tuple(observations.shape)}; "
-                f"give observations (M, {width})."
-            )
-        if not 0 < probability <= 1:
-            raise ValueError(
-                f"The probability to start in a recorded state is {probability}; "
-                "give a number above 0 and at most 1."
-            )
+        check_starts(task, observations, probability)
         self.observations = observations.detach().cpu().double().numpy()
         self.probability = probability
         self.parts = task.parts()
@@ -64,3 +54,22 @@ class Starts:
             return None
         row = self.observations[self.random.integers(len(self.observations))]
         return {name: row[part] for name, part in self.parts.items()}
+
+
+def check_starts(task: Task, observations: Tensor, probability: float) -> None:
+    """Refuse observations of another task, and what is no probability.
+
+    Raises:
+        ValueError: one of them is wrong.
+    """
+    width = sum(width for _, width in task.layout)
+    if observations.dim() != 2 or not len(observations) or observations.shape[1] != width:
+        raise ValueError(
+            f"The states to start {task.id} in have shape {tuple(observations.shape)}; "
+            f"give observations (M, {width})."
+        )
+    if not 0 < probability <= 1:
+        raise ValueError(
+            f"The probability to start in a recorded state is {probability}; "
+            "give a number above 0 and at most 1."
+        )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from envs import BatchedEnv, SimulationError
 from gail.errors import DivergenceError
 from gail.presets import PPOSettings
 from gail.rollout import Batch
@@ -99,3 +100,15 @@ def require_finite(tensors: dict[str, Tensor]) -> None:
                 f"The {name} are not finite, so training stopped; start a new run with a smaller "
                 "learning rate, or correct the task if it gave them."
             )
+
+
+def require_sound(engine: BatchedEnv) -> None:
+    """Stop a run whose simulation went wrong; at most one host copy.
+
+    Raises:
+        DivergenceError: it did, too often to go on.
+    """
+    try:
+        engine.check()
+    except SimulationError as error:
+        raise DivergenceError(str(error)) from error

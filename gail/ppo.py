@@ -24,7 +24,7 @@ from envs import BatchedEnv
 from envs.checks import check_seed, usable_device
 from envs.sb3 import EngineVecEnv, as_engine
 from gail.errors import DivergenceError
-from gail.losses import adapted_rate, mean_of, ppo_loss, require_finite
+from gail.losses import adapted_rate, mean_of, ppo_loss, require_finite, require_sound
 from gail.persistence import SavedPPO
 from gail.policy import NormalisedPolicy, adam, check_policy, networks
 from gail.presets import PPOSettings, reward_preset
@@ -155,7 +155,8 @@ class TorchPPO(SavedPPO):
         """Fill the rollout with T steps of N environments; False if a callback stops training.
 
         Raises:
-            DivergenceError: if observations, actions or values are not finite.
+            DivergenceError: if observations, actions or values are not finite, or the simulation
+                went wrong.
         """
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
@@ -175,6 +176,7 @@ class TorchPPO(SavedPPO):
             if not callback.on_step():
                 return False
         require_finite(rollout_buffer.collected())
+        require_sound(env.engine)
         self.seconds = {"physics": physics, "policy": time.perf_counter() - started - physics}
         assert self.ep_info_buffer is not None
         self.ep_info_buffer.extend({"r": r, "l": length} for r, length in self.episodes.finished())

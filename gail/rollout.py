@@ -235,11 +235,14 @@ class EpisodeMeter:
 
     def finished(self) -> list[tuple[float, int]]:
         """Return and length of the episodes that ended since the last call, oldest first."""
-        dones = torch.stack([infos.dones for infos in self._steps])
-        returns = torch.stack([infos.returns for infos in self._steps])[dones].tolist()
-        lengths = torch.stack([infos.lengths for infos in self._steps])[dones].tolist()
+        rows = [
+            torch.stack([infos.returns, infos.lengths.double(), infos.dones.double()])
+            for infos in self._steps
+        ]
+        returns, lengths, dones = torch.stack(rows, dim=1).cpu().numpy()  # (T, N) each
+        ended = dones.astype(bool)
         self._steps.clear()
-        return list(zip(returns, lengths, strict=True))
+        return list(zip(returns[ended].tolist(), lengths[ended].astype(int).tolist(), strict=True))
 
 
 class RewardScale:

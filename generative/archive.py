@@ -126,5 +126,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
             index, name = key.split(".")
             state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
-    groups[0]["lr"] = tensors["lr"]
+    rate, kept = tensors["lr"], groups[0]["lr"]
+    # On its own device: from another one, every step would wait for it.
+    groups[0]["lr"] = rate.to(kept.device) if isinstance(kept, Tensor) else rate
     optimizer.load_state_dict({"state": state, "param_groups": groups})

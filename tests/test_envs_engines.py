@@ -18,11 +18,13 @@ from envs.gymnasium_engine import GymnasiumEnv
 from envs.native import NativeEnv
 from envs.sb3 import EngineVecEnv, VecEnvEngine
 from envs.specs import TASKS
+from envs.warp import WarpEnv
 
 N = 5
 Make = Callable[[int], BatchedEnv]  # seed to engine
 
 SHORT_HOPPER = replace(TASKS["Hopper-v5"], time_limit=32)
+SHORT_ANT = replace(TASKS["Ant-v5"], time_limit=32)
 
 
 def dummy_vec_env(seed: int) -> DummyVecEnv:
@@ -33,12 +35,13 @@ def dummy_vec_env(seed: int) -> DummyVecEnv:
 
 ENGINES: dict[str, Make] = {
     "native": lambda seed: NativeEnv(SHORT_HOPPER, N, seed=seed, threads=2),
+    "warp": lambda seed: WarpEnv(SHORT_ANT, N, seed=seed),
     "toy": lambda seed: toy.PointMass(N, seed=seed),
     "gymnasium": lambda seed: GymnasiumEnv(toy.ID, N, seed=seed),
     "vec_env": lambda seed: VecEnvEngine(dummy_vec_env(seed)),
     "both_ways": lambda seed: VecEnvEngine(EngineVecEnv(toy.PointMass(N, seed=seed))),
 }
-TOYS = [name for name in ENGINES if name != "native"]
+TOYS = [name for name in ENGINES if name not in ("native", "warp")]
 
 engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES)
 
@@ -66,7 +69,7 @@ def test_spaces_are_flat_float32_boxes(make: Make) -> None:
         assert space.dtype == "float32"
         assert len(space.shape) == 1
     assert env.num_envs == N
-    assert env.id in (toy.ID, "Hopper-v5")
+    assert env.id in (toy.ID, "Hopper-v5", "Ant-v5")
     env.close()
 
 
@@ -104,9 +107,9 @@ def test_time_limit_truncates(make: Make) -> None:
     env = make(0)
     obs = env.reset()
     lengths = torch.zeros(N, dtype=torch.int64)
-    seen = 0
+    seen, width = 0, env.action_space.shape[0]
     for _ in range(70):
-        action = toy.expert_action(obs) if env.id == toy.ID else torch.zeros(N, 3)
+        action = toy.expert_action(obs) if env.id == toy.ID else torch.zeros(N, width)
         step = env.step(action)
         obs = step.obs
         lengths += 1

@@ -6,8 +6,12 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gail.cli.console import mujoco_warnings_once, results, table
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,37 @@ def _gpu() -> str:
 
 def _engine(env_id: str) -> str:
     import envs
+    from envs.checks import usable_device
 
-    chosen = envs.choose_backend(env_id)
+    device = usable_device("auto")
+    gpu = _gpu_engine(env_id, device)
+    chosen = envs.choose_backend(env_id, device=device if gpu is None else "cpu")
     reasons = {
+        "warp": f"it knows the task and simulates thousands of environments on {device}",
         "native": "it knows the task and is the fastest on processors",
         "toy": "it is the task's own",
         "gymnasium": f"no faster engine knows the task; native knows {', '.join(envs.TASKS)}",
     }
-    env = envs.make(env_id, num_envs=1, device="cpu")
-    env.close()
-    return f"{chosen} for {env_id}: {reasons.get(chosen, 'first that knows the task')}"
+    if chosen != "warp":
+        envs.make(env_id, num_envs=1, backend=chosen, device="cpu").close()
+    told = f"{chosen} for {env_id}: {reasons[chosen]}; tensors on {device}"
+    return told if gpu is None else f"{told}\nnot warp: {gpu}"
+
+
+def _gpu_engine(env_id: str, device: torch.device) -> str | None:
+    """Why the GPU engine is not used, None if it is."""
+    from envs.checks import EngineUnavailable
+    from envs.warp_checks import KNOWN, require_warp
+
+    if env_id not in KNOWN:
+        return f"it knows {' and '.join(KNOWN)} only"
+    if device.type != "cuda":
+        return "torch sees no GPU here"
+    try:
+        require_warp(device)
+    except EngineUnavailable as error:
+        return str(error)
+    return None
 
 
 def _opengl() -> str:

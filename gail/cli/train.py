@@ -65,7 +65,7 @@ class Train:
     device: str = "auto"
     """Where everything is computed: auto, cpu or cuda."""
     backend: str = "auto"
-    """The simulation engine: auto, native or gymnasium."""
+    """The simulation engine: auto, native, warp or gymnasium."""
     resume: Path | None = None
     """Continue a run's folder; all else stays as it was, only --steps may be changed."""
     episodes: int = 50
@@ -161,7 +161,7 @@ class Train:
                 else:
                     run = RunFolder.open(self.resume)
                     restored = self._restore(model, expert, run)
-            notify(f"Run folder: {run.path}")
+            notify(f"Run folder: {run.path}; {type(model.engine).__name__}, {model.device}")
             with Keeper(run, self.checkpoint_seconds) as keeper:
                 if self.method == "ppo" and expert is not None and not restored:
                     training.warm_start(model, expert, self.cloning, self.every)

@@ -42,7 +42,8 @@ def learn(
         resumed: whether it goes on from a checkpoint.
 
     Raises:
-        DivergenceError: training met non-finite values; names the checkpoint that stays.
+        DivergenceError: training met non-finite values, or the GPU failed; names the checkpoint
+            that stays.
         Interrupted: Ctrl-C or SIGTERM; tells how to go on.
     """
     from gail.progress import RichProgress
@@ -54,9 +55,18 @@ def learn(
     try:
         left = max(steps - model.num_timesteps, 0)
         model.learn(left, callback=callbacks, reset_num_timesteps=not resumed)
-    except DivergenceError as error:
+    except RuntimeError as error:
+        diverged, failed = isinstance(error, DivergenceError), "CUDA" in str(error)
+        if not diverged and not failed:
+            raise
         kept = f" The last checkpoint is kept in {run.path}." if run.checkpoints() else ""
-        raise DivergenceError(f"{error}{kept}") from error
+        if diverged:
+            raise DivergenceError(f"{error}{kept}") from error
+        what = str(error).splitlines()[0].rstrip(".")
+        raise DivergenceError(
+            f"The GPU failed ({what}), so training stopped; gail train --resume {run.path} goes on "
+            f"in a new process.{kept}"
+        ) from error
     finally:
         progress.close()
         model.logger.close()
