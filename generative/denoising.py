@@ -158,10 +158,12 @@ class Denoising(NeuralModel):
 
     def estimate(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
         """E[x | noisy, known] (B, T, D), of rows after preprocessing with noise of std (B,)."""
-        narrowed = self.basis.narrowed(noisy, std[:, None, None])
-        return self.basis.estimate(narrowed, std[:, None, None], self.added(narrowed, std, known))
+        width = std[:, None, None]
+        narrowed = self.basis.narrowed(noisy, width)
+        guess = self.basis.guess(narrowed, width)
+        return self.basis.estimate(guess, width, self.added(narrowed, guess, std, known))
 
-    def added(self, narrowed: Tensor, std: Tensor, known: Known) -> Tensor:
+    def added(self, narrowed: Tensor, guess: Tensor, std: Tensor, known: Known) -> Tensor:
         """What the net adds to the Gaussian's estimate, along the axes (B, T, D).
 
         The net sees noisy rows with all axes alike, and as the Gaussian's estimate. It says where
@@ -171,18 +173,18 @@ class Denoising(NeuralModel):
 
         Args:
             narrowed: coordinates of noisy rows, see :meth:`GaussianBasis.narrowed`.
+            guess: what the rows would be if the data were Gaussian (B, T, D).
             std: of their noise (B,).
             known: what the net is told beside them.
         """
-        noise = std[:, None, None]
-        beside = [(self.basis.guess(narrowed, noise) - self.basis.mean) / self.basis.std]
+        beside = [(guess - self.basis.mean) / self.basis.std]
         if self.parts:
             values = (known.x - self.basis.mean) / self.basis.std
             beside += [torch.where(known.seen, values, 0), known.seen.to(values)]
         level = (std / self.basis.scale).log()
         white = self.basis.back(narrowed)
         out = self.net(white, level, torch.cat(beside, 2), known.context)
-        return self.basis.along(out) - self.basis.share(noise) * narrowed
+        return self.basis.along(out) - self.basis.share(std[:, None, None]) * narrowed
 
     def std(self, ratio: float, rows: int) -> Tensor:
         """Standard deviations (B,) of noise of one ratio to the spread of the data."""

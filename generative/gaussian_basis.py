@@ -38,8 +38,7 @@ class GaussianBasis(Stateful):
     >>> x = 3 * torch.randn(4000, 2, 5, generator=g)
     >>> basis = GaussianBasis().fit(x)
     >>> noise = torch.tensor([[[4.0]]])
-    >>> seen = basis.narrowed(x[:1] + 4.0, noise)
-    >>> guess = basis.estimate(seen, noise, torch.zeros(1, 2, 5))
+    >>> guess = basis.guess(basis.narrowed(x[:1] + 4.0, noise), noise)
     >>> torch.allclose(guess, 9 / 25 * (x[:1] + 4), atol=0.3), basis.scale
     (True, tensor(3.0...))
     """
@@ -137,19 +136,19 @@ class GaussianBasis(Stateful):
         """Undo :meth:`white`, of rows without noise."""
         return self.mean + self.back(self.along(white) * self.variances.sqrt())
 
-    def estimate(self, narrowed: Tensor, std: Tensor, added: Tensor) -> Tensor:
+    def estimate(self, guess: Tensor, std: Tensor, added: Tensor) -> Tensor:
         """E[x | noisy] (B, T, D): the Gaussian's, and what a net adds.
 
         Args:
-            narrowed: coordinates of x + std · ε (B, T, D), see :meth:`narrowed`.
+            guess: the Gaussian's (B, T, D), see :meth:`guess`.
             std: of the noise (B, 1, 1).
             added: by the net, along the axes and of a size around 1 (B, T, D).
         """
         width = self.variances.sqrt() * std * (self.variances + std.square()).rsqrt()
-        return self.guess(narrowed, std) + self.back(width * added)
+        return guess + self.back(width * added)
 
     def guess(self, narrowed: Tensor, std: Tensor) -> Tensor:
-        """E[x | noisy] (B, T, D) of Gaussian data."""
+        """E[x | noisy] (B, T, D) of Gaussian data, from coordinates of noisy rows."""
         return self.mean + self.back(self.variances.sqrt() * self.share(std) * narrowed)
 
     def share(self, std: Tensor) -> Tensor:

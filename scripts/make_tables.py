@@ -38,8 +38,7 @@ speed see the last table.
 
 Demonstrations are named by file and content hash of the episodes used: ant-v5.npz (7733a26d)
 is four episodes of the Ant expert that was published with the GAIL paper (openai/imitation,
-MIT licence), replayed, given by a flag and not shipped here; ant-v5.npz (415d9f77) is the
-file that expert_data/ had before, of a policy that fell; humanoid-v5.npz (b3eba142, 8a40d2b1,
+MIT licence), replayed, given by a flag and not shipped here; humanoid-v5.npz (b3eba142, 8a40d2b1,
 0e74c318) is 25, 10 and one episode of a published Humanoid expert (TRPO, MIT licence), replayed and
 given by a flag, and (597b8b5d) ten episodes of the file in expert_data/; walker2d-v5.npz is what
 `gail collect` made of the policy in the row of PPO on Walker2d-v5. Any other ant-v5.npz is the file
