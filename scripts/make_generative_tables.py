@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gan_tables
+import pixel_tables
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "generative"
 HEAD = """# Results of generative models
@@ -236,6 +237,7 @@ TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "diffusion-windows": ("Windows of demonstrations by diffusion", diffusion_table),
     "diffusion-speed": ("Speed of energies and diffusion", learning_speed_table),
     "energies": ("Energies and diffusion: a known density, and digits", energies_table),
+    "pixel-sampling": ("Speed of sampling pixels", pixel_tables.sampling_table),
     "mnist-gans": ("MNIST by GANs", gan_tables.mnist_gans_table),
     "gan-modes": ("Modes found by GANs", gan_tables.modes_table),
     "gan-windows": ("Windows of demonstrations by a GAN", gan_tables.windows_table),

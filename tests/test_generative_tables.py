@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import gan_tables  # noqa: E402
 import make_generative_tables as tables  # noqa: E402
+import pixel_tables  # noqa: E402
 
 RECORDS = [json.loads(path.read_text()) for path in sorted(tables.FOLDER.glob("*.json"))]
 
@@ -160,3 +161,11 @@ def test_tables_of_made_up_gans() -> None:
         "results": {"DCGAN": {"ours": [1.0, 3.0], "plain": [2.0, 2.0], "ratio": 1.0}},
     }
     assert "| DCGAN | 2.0 | 2.0 | 1.00 |" in gan_tables.speed_table(speed)
+
+
+def test_sampling_of_pixels_is_told_in_medians() -> None:
+    row = {"network": "gated", "batch": 1, "parameters": 9, "cached_seconds": [0.2, 0.3, 0.9]}
+    row |= {"naive_seconds": 9.0, "times_faster": 30.0, "identical": False}
+    settings = {"side": 28, "levels": 2, "blocks": 7, "channels": 64, "threads": 1}
+    made = pixel_tables.sampling_table({"settings": settings, "results": [row]})
+    assert "| gated | 1 | 0.30 | 9.0 | 30 | no |" in made
