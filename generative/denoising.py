@@ -168,8 +168,8 @@ class Denoising(NeuralModel):
 
         The net sees noisy rows with all axes alike, and as the Gaussian's estimate. It says where
         rows lie on the axes that noise has not covered, from which the Gaussian's part is taken:
-        as the rest alone is uncorrelated with all that is seen, it would take nets very long to
-        find out on which of many axes there is anything to learn.
+        the rest alone is uncorrelated with all that is seen, so nothing would tell the net on which
+        of many axes there is anything to learn.
 
         Args:
             narrowed: coordinates of noisy rows, see :meth:`GaussianBasis.narrowed`.

@@ -54,7 +54,7 @@ def nearest(
     x, basis = known.x, model.basis
     noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
     clean = model.estimate(x + std * noise, x.new_full((len(x),), std), known)
-    width = basis.variances.sqrt() * std * (basis.variances + std**2).rsqrt()
+    width = std * basis.share(std)
     return log_normal((basis.along(x - clean) / width).flatten(1)) - width.log().sum()
 
 

@@ -25,7 +25,7 @@ class GaussianBasis(Stateful):
     axes. The turn is a block reflection: a few thin products of matrices instead of a full one.
 
     Had the data a normal distribution with these variances, E[x | x + τ ε] would be known: along
-    an axis of variance s it is s / (s + τ²) of what is seen. A net learns the difference, at a
+    an axis of variance s it is s / (s + τ²) of what is seen. A net adds the difference, at a
     scale that fits each axis, as Karras et al. (2022, table 1) do with one variance for all.
 
     Attributes:
@@ -55,17 +55,7 @@ class GaussianBasis(Stateful):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in (
-            "mean",
-            "std",
-            "variances",
-            "scale",
-            "times",
-            "features",
-            "whitening",
-            "between",
-            "turned",
-        ):
+        for name in GaussianBasis.__annotations__:
             self.new_buffer(name)
 
     def settings(self) -> dict[str, Any]:
@@ -144,16 +134,15 @@ class GaussianBasis(Stateful):
             std: of the noise (B, 1, 1).
             added: by the net, along the axes and of a size around 1 (B, T, D).
         """
-        width = self.variances.sqrt() * std * (self.variances + std.square()).rsqrt()
-        return guess + self.back(width * added)
+        return guess + self.back(std * self.share(std) * added)
 
     def guess(self, narrowed: Tensor, std: Tensor) -> Tensor:
         """E[x | noisy] (B, T, D) of Gaussian data, from coordinates of noisy rows."""
         return self.mean + self.back(self.variances.sqrt() * self.share(std) * narrowed)
 
-    def share(self, std: Tensor) -> Tensor:
+    def share(self, std: Tensor | float) -> Tensor:
         """How much of noisy rows along each axis is data: the correlation of the two (B, T, D)."""
-        return self.variances.sqrt() * (self.variances + std.square()).rsqrt()
+        return self.variances.sqrt() * (self.variances + std**2).rsqrt()
 
     def turn(self, std: Tensor, after: Tensor) -> Tensor:
         """By how much the angles atan(std / spread) of the axes fall from one noise to a lower."""
