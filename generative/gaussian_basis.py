@@ -11,7 +11,7 @@ from generative.data import wide
 from generative.model import Stateful
 
 _JOINT = 2048  # numbers of a window, up to which its widest axes are taken together
-_WIDEST = 8  # of so many axes one is
+_WIDEST = 16  # of so many axes one is
 _LEAST = 1e-8  # of a variance, as a part of the largest: what does not vary must not divide
 
 
@@ -21,7 +21,7 @@ class GaussianBasis(Stateful):
     For vectors (T = 1) the axes are the principal ones. Those of windows would take more of them
     than there are; products of one axis of time and one of features, the principal ones of each,
     are always known well, but miss how dimensions move together in time. So where windows are not
-    too large, the products are turned so that the widest (one in 8) become the widest principal
+    too large, the products are turned so that the widest (one in 16) become the widest principal
     axes. The turn is a block reflection: a few thin products of matrices instead of a full one.
 
     Had the data a normal distribution with these variances, E[x | x + τ ε] would be known: along

@@ -19,7 +19,7 @@ import torch
 import tyro
 from telling import mean, tell, tell_of
 from torch import Tensor
-from window_data import Windows, WindowSettings
+from window_data import Windows, WindowSettings, some
 
 from gail.bench.record import head, write
 from generative import Diffusion, GaussianMixture
@@ -104,15 +104,15 @@ class AntDiffusion(WindowSettings):
     def samples(
         self, model: Diffusion, other: SequenceVAE | None, data: Windows
     ) -> dict[str, dict[str, list[float]]]:
-        """Accuracies of two-sample tests by fold, held-out windows against others."""
-        g, n, x = self.generator(), 2 * len(data.y), data.x
-        fakes = {
-            "diffusion": model.sample(n, g, steps=self.sample_steps),
-            "windows fitted to": x[torch.randperm(len(x), generator=g)[:n]],
+        """Accuracies of two-sample tests by draw, held-out windows against others."""
+        g, n = self.generator(), 2 * len(data.y)
+        drawn = {
+            "diffusion": lambda: model.sample(n, g, steps=self.sample_steps),
+            "windows fitted to": lambda: some(data.x, n, g),
         }
         if other is not None:
-            fakes["sequence VAE"] = other.sample(n, g)
-        return self.told_apart(fakes, data, g)
+            drawn["sequence VAE"] = lambda: other.sample(n, g)
+        return self.told_apart(drawn, data, g)
 
     def completions(
         self, model: Diffusion, other: SequenceVAE | None, x: Tensor, y: Tensor

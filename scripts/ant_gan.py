@@ -16,7 +16,7 @@ import torch
 import tyro
 from telling import tell, tell_of
 from torch import Tensor
-from window_data import WindowSettings
+from window_data import WindowSettings, some
 
 from gail.bench.record import head, write
 from generative.coders import Dense, Network
@@ -64,18 +64,19 @@ class AntGan(WindowSettings):
         if self.save is not None:
             model.save(self.save)
         g, n = self.generator(), 2 * len(data.y)
-        fakes = {
-            "WGAN-GP": model.sample(n, g),
-            "windows fitted to": data.x[torch.randperm(len(data.x), generator=g)[:n]],
+        drawn = {
+            "WGAN-GP": lambda: model.sample(n, g),
+            "windows fitted to": lambda: some(data.x, n, g),
         }
         if self.sequence_vae is not None:
-            fakes["sequence VAE"] = SequenceVAE.load(self.sequence_vae).sample(n, g)
+            other = SequenceVAE.load(self.sequence_vae)
+            drawn["sequence VAE"] = lambda: other.sample(n, g)
         record = {
             **origin,
             **data.about,
             "parameters": sum(each.numel() for each in model.parameters()),
             "speed": speed,
-            "samples": self.told_apart(fakes, data, g),
+            "samples": self.told_apart(drawn, data, g),
         }
         if self.out is not None:
             write(self.out, record)

@@ -17,7 +17,7 @@ import tyro
 from telling import mean, rounded, tell, tell_of
 from torch import Tensor
 from window_baselines import PrincipalComponents, Ridge, autoregression, last_value
-from window_data import Windows, WindowSettings
+from window_data import Windows, WindowSettings, some
 
 from gail.bench.record import head, write
 from generative.files import require_writable
@@ -109,15 +109,15 @@ class AntWindows(WindowSettings):
         )
 
     def samples(self, model: SequenceVAE, data: Windows) -> dict[str, dict[str, list[float]]]:
-        """Accuracies of two-sample tests by fold, held-out windows against others."""
+        """Accuracies of two-sample tests by draw, held-out windows against others."""
         g, n, x = self.generator(), 2 * len(data.y), data.x
         gaussian = PrincipalComponents.fit(x, self.latent)
-        fakes = {
-            "model": model.sample(n, g),
-            "pca gaussian": gaussian.sample(n, tuple(x.shape[1:]), g),
-            "windows fitted to": x[torch.randperm(len(x), generator=g)[:n]],
+        drawn = {
+            "model": lambda: model.sample(n, g),
+            "pca gaussian": lambda: gaussian.sample(n, tuple(x.shape[1:]), g),
+            "windows fitted to": lambda: some(x, n, g),
         }
-        return self.told_apart(fakes, data, g)
+        return self.told_apart(drawn, data, g)
 
     def forecasts(self, model: SequenceVAE, x: Tensor, y: Tensor) -> dict[str, Any]:
         """Mean squared errors at each horizon.
