@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,19 +45,19 @@ class FitSettings:
 
 
 def fit_model(
-    demonstrations: Demonstrations,
+    demonstrations: Demonstrations | Sequence[Demonstrations],
     settings: FitSettings | None = None,
     report: Report | None = None,
 ) -> FeatureModel:
     """Fit a model, with the statistics of its features.
 
     Args:
-        demonstrations: to learn from.
+        demonstrations: to learn from, or several of one task.
         settings: by default those of :class:`FitSettings`.
         report: called after each epoch of a sequence model.
 
     Raises:
-        GailError: if the demonstrations are too few or too short.
+        GailError: if the demonstrations are too few or too short, or not of one task.
 
     >>> demos = Demonstrations.shipped("toy/PointMass-v0")
     >>> fit_model(demos, FitSettings(components=4)).env_id
@@ -69,14 +69,37 @@ def fit_model(
         raise GailError(
             f"window is {window}; give 1 or more steps, and 2 or more for a sequence model."
         )
-    rows = rows_of(demonstrations, settings.inputs)
+    given = [demonstrations] if isinstance(demonstrations, Demonstrations) else demonstrations
+    rows = [row for each in of_one_task(given) for row in rows_of(each, settings.inputs)]
     features = Features(settings.inputs, window=window).fit(rows)
     x = features.stacked(rows, settings.rows)
     if settings.kind == "mixture":
         model: GenerativeModel = _mixture(x.flatten(1), settings)
     else:
         model = _sequence_model(x, settings, report)
-    return FeatureModel(features, model, demonstrations.env_id)
+    return FeatureModel(features, model, given[0].env_id)
+
+
+def of_one_task(demonstrations: Sequence[Demonstrations]) -> Sequence[Demonstrations]:
+    """The same.
+
+    Raises:
+        GailError: if there are none, or their tasks or widths differ.
+    """
+    if not demonstrations:
+        raise GailError("No demonstrations were given; name one file or more.")
+    first = demonstrations[0]
+    for other in demonstrations[1:]:
+        if _task(other) != _task(first):
+            raise GailError(
+                f"{other.name} is of {_task(other)} and {first.name} of {_task(first)} (task, "
+                "widths of observation and action); give demonstrations of one task."
+            )
+    return demonstrations
+
+
+def _task(demonstrations: Demonstrations) -> tuple[str | None, int, int]:
+    return (demonstrations.env_id, demonstrations.observation_dim, demonstrations.action_dim)
 
 
 def _mixture(x: Tensor, settings: FitSettings) -> GaussianMixture:

@@ -82,8 +82,9 @@ def repair_table(record: Record) -> str:
     """Share of the return that is kept, by repair and share of failed sensors."""
     settings, shares = record["settings"], record["settings"]["shares"]
     head = " | ".join(f"{share:.0%} missing" for share in shares)
+    names = " and ".join(each["name"] for each in record["demonstrations"])
     lines = [
-        f"{record['environment']}, models fitted to {record['demonstrations']['name']}; return "
+        f"{record['environment']}, models fitted to {names}; return "
         f"{record['whole']:,.0f} with all sensors, {settings['episodes']} episodes a score. Shares "
         "of that return, and of episodes that ended in a fall.\n",
         f"| repair | {head} |",

@@ -35,6 +35,9 @@ class SensorRepair:
     """Task."""
     demonstrations: str | None = None
     """What models are fitted to; by default the shipped ones."""
+    also: tuple[str, ...] = ()
+    """Further episodes that models are fitted to: of the policy with sampled actions, or with
+    sensors that fail (gail collect)."""
     models: tuple[Path, ...] = ()
     """Further models, of gail data fit (sequence VAEs or diffusions), named by their files."""
     sequence_epochs: int = 6
@@ -61,24 +64,27 @@ class SensorRepair:
             if self.demonstrations is None
             else Demonstrations.load(self.demonstrations, env_id=self.env)
         )
+        known = [demos, *(Demonstrations.load(file, env_id=self.env) for file in self.also)]
         fitted = {path.stem: FeatureModel.load(path) for path in self.models}
-        fitted["mixture"] = fit_model(demos)
-        fitted["mixture of single steps"] = fit_model(demos, FitSettings(window=1))
+        fitted["mixture"] = fit_model(known)
+        fitted["mixture of single steps"] = fit_model(known, FitSettings(window=1))
+        if self.also:
+            fitted["mixture of the demonstrations alone"] = fit_model(demos)
         if self.sequence_epochs:
             sequence = FitSettings(
                 kind="seqvae", window=self.window, epochs=self.sequence_epochs, rows=30_000
             )
-            fitted["sequence VAE"] = fit_model(demos, sequence, tell)
+            fitted["sequence VAE"] = fit_model(known, sequence, tell)
         for model in fitted.values():
             model.check_for(self.env, "s", demos.observation_dim)
         whole = evaluate(policy, self.env, self.episodes).mean_return
         print(f"whole: {whole:.1f}", flush=True)
         table = self.table(policy, demos, fitted, whole)
-        unset = ("out", "policy", "demonstrations", "models")
+        unset = ("out", "policy", "demonstrations", "models", "also")
         record = {
             **origin,
             "environment": self.env,
-            "demonstrations": {"name": demos.name, "hash": demos.hash},
+            "demonstrations": [{"name": each.name, "hash": each.hash} for each in known],
             "settings": {k: v for k, v in vars(self).items() if k not in unset},
             "whole": round(whole, 1),
             "results": table,

@@ -28,6 +28,7 @@ from gail.demonstrations import Demonstrations
         "render run --size 7",
         "collect --out a.npz",
         "collect --env toy/PointMass-v0 --out a.txt",
+        "collect --env toy/PointMass-v0 --out a.npz --drop-sensors 0.5",
         "collect --policy missing.zip --out a.npz",
         "data inspect missing.npz",
         "export missing.zip --out a.onnx",

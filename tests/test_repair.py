@@ -15,6 +15,7 @@ from torch import Tensor
 
 import envs
 from envs import toy
+from gail import Demonstrations
 from gail.cli import main
 from gail.errors import GailError
 from gail.feature_model import FeatureModel
@@ -269,6 +270,11 @@ def test_the_commands_fit_and_repair(finished: Path, expert: Path, tmp_path: Pat
     for repair in (str(model), "last"):
         assert main([*words, "--drop-sensors", "0.5", "--repair", repair]) == 0
     assert '"repair": "last"' in score.read_text()
+    led = str(tmp_path / "led.npz")
+    words = ["collect", "--policy", str(finished), "--episodes", "2", "--out", led]
+    assert main([*words, "--drop-sensors", "0.5", "--repair", str(model)]) == 0
+    assert np.isfinite(Demonstrations.load(led).observations).all()
+    assert main(["data", "fit", str(expert), led, "--out", str(tmp_path / "n.zip")]) == 0
 
 
 @pytest.mark.parametrize(
@@ -284,3 +290,8 @@ def test_wrong_flags_are_told(
 ) -> None:
     assert main(["evaluate", str(finished), "--episodes", "1", *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_demonstrations_of_two_tasks_are_refused() -> None:
+    with pytest.raises(GailError, match=r"one task"):
+        fit_model([point_mass_demonstrations(4), demonstrations(3)])

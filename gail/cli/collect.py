@@ -33,6 +33,12 @@ class Collect:
     """Sample actions instead of taking the policy's mean."""
     whole: bool = False
     """Leave out the episodes that terminated before the time limit."""
+    drop_sensors: float = 0.0
+    """Share of the sensors that fail after an episode's first observation, others in each one; the
+    file holds what they would have read, so that a repair can learn where failures lead."""
+    repair: str | None = None
+    """How they are filled in: by a model that gail data fit made, mean, last or zero; without,
+    they read 0."""
     device: str = "cpu"
     """Where the policy computes."""
 
@@ -65,11 +71,17 @@ class Collect:
         notify(f"Wrote {self.out}: {demonstrations}; {left_out} episodes left out.")
 
     def _load(self) -> tuple[Policy, str]:
-        from gail.cli.policies import load_policy
+        from gail.cli.policies import load_policy, with_faults
         from gail.playing import RandomPolicy, make
 
         if self.policy != "random":
-            return load_policy(Path(self.policy), self.env, self.device)
+            model, env_id = load_policy(Path(self.policy), self.env, self.device)
+            faulty = with_faults(model, env_id, self.drop_sensors, self.repair, self.seed)
+            return faulty, env_id
+        if self.drop_sensors or self.repair is not None:
+            raise GailError(
+                "The policy 'random' has no use for sensors; leave out --drop-sensors and --repair."
+            )
         if self.env is None:
             raise GailError("The policy 'random' has no task of its own; give it with --env.")
         return RandomPolicy(make(self.env).action_space, self.seed), self.env

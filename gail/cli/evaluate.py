@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from gail.evaluation import Evaluation
-    from gail.playing import Policy
     from gail.ppo import TorchPPO
 
 
@@ -49,7 +48,7 @@ class Evaluate:
 
     def run(self) -> None:
         """Play, print the score, write it if asked."""
-        from gail.cli.policies import load_policy
+        from gail.cli.policies import load_policy, with_faults
         from gail.evaluation import evaluate
         from generative.files import replacing_file
 
@@ -58,32 +57,14 @@ class Evaluate:
         with mujoco_warnings_once(), wrong_input():
             model, env_id = load_policy(self.policy, self.env, self.device)
             expert = self._expert_return(model, env_id)
-            policy, told = self._senses(model, env_id)
+            policy = with_faults(model, env_id, self.drop_sensors, self.repair)
             score = evaluate(policy, env_id, self.episodes, self.seed, not self.stochastic, expert)
         results().print(score_table(score))
+        faults = {"drop_sensors": self.drop_sensors, "repair": self.repair}
+        told = faults if self.drop_sensors else {}
         if self.out is not None:
             with replacing_file(self.out) as handle:
                 handle.write((json.dumps(score.to_json() | told, indent=2) + "\n").encode())
-
-    def _senses(self, model: TorchPPO, env_id: str) -> tuple[Policy, dict[str, Any]]:
-        """The policy with the sensors it is left with, and what the score has to tell of them."""
-        if not self.drop_sensors and self.repair is None:
-            return model, {}
-        from gail.errors import GailError
-        from gail.playing import ROWS
-        from gail.repair import named
-        from gail.sensors import FaultyPolicy, SensorFaults
-
-        if not self.drop_sensors:
-            raise GailError(
-                f"--repair {self.repair} fills in sensors that fail; add --drop-sensors 0.3, say."
-            )
-        assert model.observation_space.shape is not None
-        faults = SensorFaults(model.observation_space.shape[0], self.drop_sensors)
-        means = model.policy.normaliser.mean
-        repair = named(self.repair or "zero", ROWS, env_id, means)
-        told = {"drop_sensors": self.drop_sensors, "repair": self.repair}
-        return FaultyPolicy(model, faults, repair), told
 
     def _expert_return(self, model: TorchPPO, env_id: str) -> float | None:
         """From the demonstrations given, else from the run that the policy is of."""

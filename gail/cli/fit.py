@@ -15,8 +15,8 @@ from gail.cli.console import notify, require_free, wrong_input
 class Fit:
     """Fit a model of observations to demonstrations, for gail evaluate --repair."""
 
-    file: Positional[str]
-    """Demonstrations in any known format: a file, a folder, or the id of a local Minari dataset."""
+    files: Positional[tuple[str, ...]]
+    """Demonstrations in any known format: files, folders, or ids of local Minari datasets."""
     out: Path
     """The model's file (.zip)."""
     kind: Literal["mixture", "seqvae", "diffusion"] = "mixture"
@@ -46,7 +46,7 @@ class Fit:
         from gail.fitting import FitSettings, fit_model
 
         require_free(self.out, self.overwrite)
-        demos = Demonstrations.load(self.file, env_id=self.env)
+        demos = [Demonstrations.load(file, env_id=self.env) for file in self.files]
         settings = FitSettings(
             kind=self.kind,
             inputs=self.inputs,

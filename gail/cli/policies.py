@@ -10,6 +10,7 @@ from gail.errors import GailError
 
 if TYPE_CHECKING:
     from gail.demonstrations import Demonstrations
+    from gail.playing import Policy
     from gail.ppo import TorchPPO
 
 POLICY_FILE = "policy.zip"
@@ -74,6 +75,37 @@ def load_expert(name: str, env_id: str) -> Demonstrations | TorchPPO:
     from gail.demonstrations import Demonstrations
 
     return Demonstrations.load(name, env_id=env_id)
+
+
+def with_faults(
+    model: TorchPPO, env_id: str, share: float, repair: str | None, seed: int = 0
+) -> Policy:
+    """The policy with the sensors that it is left with, the others filled in.
+
+    Args:
+        model: the policy.
+        env_id: the task, which a repair's model must be of.
+        share: of the sensors that fail; with 0 the policy is returned as it is.
+        repair: a name or file, see :func:`gail.repair.named`; None lets failed sensors read 0.
+        seed: of the choice of sensors.
+
+    Raises:
+        GailError: if the share or the repair cannot be used.
+    """
+    if not share:
+        if repair is not None:
+            raise GailError(
+                f"--repair {repair} fills in sensors that fail; add --drop-sensors 0.3, say."
+            )
+        return model
+    from gail.playing import ROWS
+    from gail.repair import named
+    from gail.sensors import FaultyPolicy, SensorFaults
+
+    assert model.observation_space.shape is not None
+    faults = SensorFaults(model.observation_space.shape[0], share, seed)
+    means = model.policy.normaliser.mean
+    return FaultyPolicy(model, faults, named(repair or "zero", ROWS, env_id, means))
 
 
 def mean_return(demonstrations: Demonstrations | None) -> float | None:
