@@ -49,25 +49,6 @@ def modes_table(record: Record) -> str:
     return "\n".join(lines)
 
 
-def windows_table(record: Record) -> str:
-    """How well windows of a GAN are told from data, beside others."""
-    settings, windows, speed = record["settings"], record["windows"], record["speed"]
-    lines = [
-        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
-        f"windows of {settings['steps']} steps fitted to, {windows['held_out']:,} of other "
-        "episodes held out, as in the table of the sequence VAE. "
-        f"{record['parameters']:,} parameters; {speed['training_seconds']:,.0f} s of training, "
-        f"{speed['seconds_of_1000_windows']:.1f} s for 1,000 windows, {settings['threads']} "
-        "thread(s).\n",
-        "| told from held-out windows by | logistic regression | MLP |",
-        "|---|---|---|",
-    ]
-    for name, tests in record["samples"].items():
-        told = [f"{statistics.mean(tests[test]):.3f}" for test in ("logistic", "mlp")]
-        lines.append(f"| {name} | {told[0]} | {told[1]} |")
-    return "\n".join(lines)
-
-
 def speed_table(record: Record) -> str:
     """Steps of the generator a second, ours and plain."""
     settings = record["settings"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import gan_tables
 import pixel_tables
+import window_tables
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "generative"
 HEAD = """# Results of generative models
@@ -105,87 +106,6 @@ def mnist_table(records: list[Record]) -> str:
     return "\n".join(lines)
 
 
-def windows_table(record: Record) -> str:
-    """What a sequence VAE makes of windows, beside linear models."""
-    settings, windows, episodes = record["settings"], record["windows"], record["episodes"]
-    mse, bounds = record["reconstruction"], record["bounds"]
-    lines = [
-        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
-        f"windows of {settings['steps']} steps from {episodes['fitted']} episodes fitted to, "
-        f"{windows['held_out']:,} from {episodes['held_out']} others held out; states and actions, "
-        f"{record['live_dimensions']} dimensions that vary, standardised, clipped at "
-        f"{settings['clip']:g} standard deviations. {record['parameters']:,} parameters, "
-        f"{record['training_seconds']:,.0f} s of training, {settings['threads']} thread(s).\n",
-        f"| {settings['latent']} numbers a window | mean squared error |",
-        "|---|---|",
-        f"| sequence VAE | {mse['model']:.4f} |",
-        f"| principal components | {mse['pca']:.4f} |",
-        f"| mean | {mse['variance']:.4f} |\n",
-        *two_sample_lines(record["samples"]),
-        *forecast_lines(record["forecasts"], settings["steps"] // 2),
-        f"Held-out ELBO {bounds['held_out_elbo']:,.0f} nats a window (fitted to "
-        f"{bounds['elbo']:,.0f}); {bounds['active']} of {settings['latent']} latents active.",
-    ]
-    return "\n".join(lines)
-
-
-def two_sample_lines(samples: Record) -> list[str]:
-    """Accuracies of two-sample tests, means over folds."""
-    names = {
-        "model": "samples of the sequence VAE",
-        "pca gaussian": "samples of a Gaussian by principal components",
-        "windows fitted to": "windows fitted to",
-    }
-    lines = ["| told from held-out windows by | logistic regression | MLP |", "|---|---|---|"]
-    for name, text in names.items():
-        tests = [f"{statistics.mean(samples[name][test]):.3f}" for test in ("logistic", "mlp")]
-        lines.append(f"| {text} | {tests[0]} | {tests[1]} |")
-    return [*lines, "\nShare of windows that are told, on other episodes; 0.5 is chance.\n"]
-
-
-def forecast_lines(errors: Record, past: int) -> list[str]:
-    """Errors of forecasts by horizon."""
-    names = {
-        "model": "sequence VAE",
-        "linear_autoregression": "linear autoregression",
-        "linear_by_horizon": "linear, each horizon for itself",
-        "last_value": "last value",
-        "mean_of_fitted": "mean",
-    }
-    steps = [at for at in (1, 2, 4, 8, 16, 32, 64) if at <= len(errors["model"])]
-    lines = [
-        f"| mean squared error after {past} steps, horizon | {' | '.join(map(str, steps))} |",
-        "|---" * (len(steps) + 1) + "|",
-    ]
-    for name, text in names.items():
-        lines.append(f"| {text} | {' | '.join(f'{errors[name][at - 1]:.3f}' for at in steps)} |")
-    end = "\nLinear forecasts have the penalty that is best on the held-out windows themselves.\n"
-    return [*lines, end]
-
-
-def diffusion_table(record: Record) -> str:
-    """What diffusion makes of windows, beside a sequence VAE and a mixture of steps."""
-    settings, windows, speed = record["settings"], record["windows"], record["speed"]
-    lines = [
-        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
-        f"windows of {settings['steps']} steps fitted to, {windows['held_out']:,} of other "
-        "episodes held out, as in the table of the sequence VAE. "
-        f"{record['parameters']:,} parameters; "
-        f"{speed['training_seconds']:,.0f} s of training, {speed['seconds_of_1000_windows']:.1f} s "
-        f"for 1,000 windows in {settings['sample_steps']} steps, {settings['threads']} thread(s). "
-        f"Held-out ELBO {record['elbo']:,.0f} nats a window.\n",
-        "| told from held-out windows by | logistic regression | MLP |",
-        "|---|---|---|",
-    ]
-    for name, tests in record["samples"].items():
-        told = [f"{statistics.mean(tests[test]):.3f}" for test in ("logistic", "mlp")]
-        lines.append(f"| {name} | {told[0]} | {told[1]} |")
-    missing = f"{settings['missing']:.0%} of dimensions hidden, completed by"
-    lines += [f"\n| {missing} | mean squared error |", "|---|---|"]
-    lines += [f"| {name} | {error:.4f} |" for name, error in record["completions"].items()]
-    return "\n".join(lines)
-
-
 def energies_table(record: Record) -> str:
     """Errors of energies and scores in the plane; completions and classes of digits."""
     lines = [
@@ -233,20 +153,23 @@ TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "gmm-speed": ("Speed of EM", speed_table),
     "cluster-counts": ("Number of clusters", counts_table),
     "demonstration-density": ("Density of demonstrations", density_table),
-    "windows": ("Windows of demonstrations by a sequence VAE", windows_table),
-    "diffusion-windows": ("Windows of demonstrations by diffusion", diffusion_table),
+    "windows": ("Windows of demonstrations by a sequence VAE", window_tables.sequence_vae_table),
+    "diffusion-windows": ("Windows of demonstrations by diffusion", window_tables.diffusion_table),
     "diffusion-speed": ("Speed of energies and diffusion", learning_speed_table),
     "energies": ("Energies and diffusion: a known density, and digits", energies_table),
     "pixel-sampling": ("Speed of sampling pixels", pixel_tables.sampling_table),
+    "digits-pixels": ("Small digits by pixel models", pixel_tables.digits_table),
+    "ant-frames": ("Frames by PixelCNN", pixel_tables.frames_table),
     "mnist-gans": ("MNIST by GANs", gan_tables.mnist_gans_table),
     "gan-modes": ("Modes found by GANs", gan_tables.modes_table),
-    "gan-windows": ("Windows of demonstrations by a GAN", gan_tables.windows_table),
+    "gan-windows": ("Windows of demonstrations by a GAN", window_tables.gan_table),
     "gan-speed": ("Speed of GANs", gan_tables.speed_table),
 }
 
 
 JOINT: dict[str, tuple[str, Callable[[list[Record]], str]]] = {
     "mnist-vae": ("MNIST by variational autoencoders", mnist_table),
+    "mnist-pixels": ("MNIST by pixel models", pixel_tables.mnist_table),
 }
 """Tables of all records of a kind."""
 

@@ -66,7 +66,8 @@ def distance_table(record: Record) -> str:
     """How well the distance told of the true return."""
     lines = [
         f"{record['env']}, {record['method']}, seed {record['seed']}, "
-        f"{len(record['curve'])} scores over {record['steps']:,} steps.\n",
+        f"{len(record['curve'])} scores over {record['steps']:,} steps, by "
+        f"`{record['trained']['command']}`.\n",
         "| | |",
         "|---|---|",
         f"| rank correlation of nearness and true return | {record['rank_correlation']:.3f} |",

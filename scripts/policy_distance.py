@@ -18,7 +18,7 @@ import tyro
 from numpy.typing import NDArray
 
 from gail import evaluate, load
-from gail.bench.record import head, write
+from gail.bench.record import command, head, write
 from gail.errors import GailError
 from gail.policy_distance import DistanceSettings, read_distances
 from gail.runs import RunFolder
@@ -69,6 +69,10 @@ class Rank:
             print(f"{name}: {value}")
         flags = ("env", "method", "seed", "steps")
         run = {name: config["flags"][name] for name in flags}
+        run["trained"] = {
+            "command": command(config["command_line"]),
+            "commit": config["commit"],
+        }
         data = {"demonstrations": config["demonstrations"]}
         if self.out is not None:
             write(self.out, {**origin, **run, **data, **figures})

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import gan_tables  # noqa: E402
 import make_generative_tables as tables  # noqa: E402
 import pixel_tables  # noqa: E402
+import window_tables  # noqa: E402
 
 RECORDS = [json.loads(path.read_text()) for path in sorted(tables.FOLDER.glob("*.json"))]
 
@@ -105,7 +106,7 @@ def test_tables_of_made_up_windows_and_energies() -> None:
     windows = {
         "environment": "Ant-v5",
         "demonstrations": {"name": "a.npz"},
-        "settings": {"steps": 32, "sample_steps": 25, "threads": 2, "missing": 0.3},
+        "settings": {"steps": 32, "sample_steps": 25, "threads": 2, "missing": 0.3, "draws": 2},
         "windows": {"fitted": 1000, "held_out": 50},
         "parameters": 12,
         "speed": {"training_seconds": 60.0, "seconds_of_1000_windows": 5.0},
@@ -113,8 +114,8 @@ def test_tables_of_made_up_windows_and_energies() -> None:
         "samples": {"diffusion": tests},
         "completions": {"diffusion": 0.12345},
     }
-    table = tables.diffusion_table(windows)
-    assert "| diffusion | 0.550 | 0.750 |" in table
+    table = window_tables.diffusion_table(windows)
+    assert "| samples of diffusion | 0.550 ± 0.050 | 0.750 ± 0.050 |" in table
     assert "| diffusion | 0.1235 |" in table
     found = {"score": 0.08, "discrepancy": 0.0, "discrepancy_of_data": 0.001, "seconds": 9.0}
     energies = {
@@ -155,7 +156,7 @@ def test_tables_of_made_up_gans() -> None:
         "speed": {"training_seconds": 60.0, "seconds_of_1000_windows": 5.0},
         "samples": {"WGAN-GP": {"logistic": [0.5, 0.6], "mlp": [0.7, 0.8]}},
     }
-    assert "| WGAN-GP | 0.550 | 0.750 |" in gan_tables.windows_table(windows)
+    assert "| samples of WGAN-GP | 0.550 | 0.750 |" in window_tables.gan_table(windows)
     speed = {
         "settings": {"batch_size": 64, "threads": 1},
         "results": {"DCGAN": {"ours": [1.0, 3.0], "plain": [2.0, 2.0], "ratio": 1.0}},
@@ -169,3 +170,39 @@ def test_sampling_of_pixels_is_told_in_medians() -> None:
     settings = {"side": 28, "levels": 2, "blocks": 7, "channels": 64, "threads": 1}
     made = pixel_tables.sampling_table({"settings": settings, "results": [row]})
     assert "| gated | 1 | 0.30 | 9.0 | 30 | no |" in made
+
+
+def test_tables_of_made_up_pixels() -> None:
+    curve = [{"epoch": i, "seconds": 60.0 * i, "test_nats": 90.0 - i} for i in range(1, 9)]
+    record = {
+        "model": "rowlstm",
+        "mnist_sha256": "0123456789abcdef",
+        "settings": {"shape": [1, 14, 14]},
+        "results": {"nats": 80.5, "standard_error": 0.25, "bits_per_dimension": 0.148},
+        "seconds": {"training": 600.0},
+        "parameters": 1000,
+        "epochs": 8,
+        "threads": 1,
+        "curve": curve,
+        "file": "a.json",
+    }
+    larger = record | {"model": "pixelcnn", "settings": {"shape": [1, 28, 28]}}
+    table = pixel_tables.mnist_table([record, larger])
+    row = "| 14×14 | PixelRNN, rows | 1,000 | 8 | 10 (1) | 80.50 ± 0.25 | 0.1480 | 89.0 (1 min), "
+    assert table.index("| 28×28 | PixelCNN, gated |") < table.index(row)
+    row = {"model": "pixelcnn", "parameters": 10, "nats": [1.0, 2.0], "seconds": 9.0}
+    row |= {"mean": 1.5, "standard_error": 0.5}
+    digits = {"settings": {"seeds": 2, "epochs": 3}, "results": [row]}
+    assert "| pixelcnn | 10 | 1.500 ± 0.500 | 1.00, 2.00 | 9 |" in pixel_tables.digits_table(digits)
+    bits = {"bits": 1.5, "standard_error": 0.25, "train_bits": 1.4, "random_bits": 2.0}
+    alone = {"bits": 3.0, "random_bits": 4.0, "auroc": 0.75}
+    frames = {
+        "environment": "Ant-v5",
+        "settings": {"side": 32, "every": 5, "epochs": 15, "threads": 1},
+        "frames": {"train": 100, "held_out": 50, "random": 20},
+        "parameters": 12,
+        "seconds": 600.0,
+        "results": bits | {"auroc": 0.99, "independent": alone},
+    }
+    table = pixel_tables.frames_table(frames)
+    assert "| PixelCNN | 1.500 ± 0.250 | 1.400 | 2.000 | 0.9900 |" in table
