@@ -17,9 +17,10 @@ import numpy as np
 import torch
 import tyro
 
-from gail import GAIL, Demonstrations, evaluate, load, preset
+from gail import GAIL, Demonstrations, evaluate, preset
 from gail.audit import audit
 from gail.bench.record import head, write
+from gail.cli.policies import load_policy
 from gail.episodes import Episode
 from gail.playing import RandomPolicy, make, play
 from generative.files import require_writable
@@ -62,11 +63,11 @@ class Cleaning:
             else Demonstrations.load(self.demonstrations, env_id=self.env)
         )
         good = list(demos.episodes())
-        clean = self.learned(good)
         box: Any = make(self.env).action_space
         policies: dict[str, Any] = {"random": RandomPolicy(box, 0)}
         if self.half_trained is not None:
-            policies["half-trained"] = load(self.half_trained, device="cpu")
+            policies["half-trained"] = load_policy(self.half_trained, self.env)[0]
+        clean = self.learned(good)
         results = {name: self.one(good, policy, clean) for name, policy in policies.items()}
         unset = ("out", "demonstrations", "half_trained")
         record = {

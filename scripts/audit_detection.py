@@ -18,9 +18,10 @@ import numpy as np
 import torch
 import tyro
 
-from gail import Demonstrations, load
+from gail import Demonstrations
 from gail.audit import Verdict, audit
 from gail.bench.record import head, write
+from gail.cli.policies import load_policy
 from gail.episodes import Episode
 from gail.playing import Policy, RandomPolicy, make, play
 from generative.files import require_writable
@@ -59,7 +60,7 @@ class Detection:
         if self.out is not None:
             require_writable(self.out)
         origin = head("audit-detection")
-        policy = load(self.policy, device="cpu")
+        policy = load_policy(self.policy, self.env)[0]
         played = self.play(policy, self.episodes, 1000)
         totals = np.array([float(np.sum(each.rewards)) for each in played])
         good = [e for e, r in zip(played, totals, strict=True) if r > np.median(totals) / 2]

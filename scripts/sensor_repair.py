@@ -15,8 +15,9 @@ from typing import Any
 import torch
 import tyro
 
-from gail import Demonstrations, evaluate, load
+from gail import Demonstrations, evaluate
 from gail.bench.record import head, write
+from gail.cli.policies import load_policy
 from gail.feature_model import FeatureModel
 from gail.fitting import FitSettings, fit_model
 from gail.playing import ROWS
@@ -58,7 +59,7 @@ class SensorRepair:
         torch.set_num_threads(self.threads)
         if self.out is not None:
             require_writable(self.out)
-        origin, policy = head("sensor-repair"), load(self.policy, device="cpu")
+        origin, policy = head("sensor-repair"), load_policy(self.policy, self.env)[0]
         demos = (
             Demonstrations.shipped(self.env)
             if self.demonstrations is None
