@@ -120,6 +120,7 @@ class Trainer:
             if self.training.max_grad_norm is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, self.training.max_grad_norm)
             optimizer.step()
+            torch.clear_autocast_cache()  # which would show the nets their weights of before
             self.count(player, losses)
         self.model.after_step(moment)
         self.step += 1

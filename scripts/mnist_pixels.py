@@ -157,11 +157,8 @@ class Mnist:
         return Training(epochs, self.batch_size, self.learning_rate, "cosine", max_grad_norm=1.0)
 
     def autocast(self) -> torch.autocast:
-        """Half precision, if asked for.
-
-        Without the cache, in which weights would stay what they were when training began.
-        """
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.bf16, cache_enabled=False)
+        """Half precision, if asked for."""
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.bf16)
 
     def planned(self, train: Tensor) -> int:
         """How many epochs fit into the time."""

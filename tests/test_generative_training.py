@@ -53,6 +53,14 @@ def test_it_trains_also_where_gradients_are_off() -> None:
     )
 
 
+def test_half_precision_sees_the_weights_of_the_moment() -> None:
+    losses: list[float] = []
+    monitor = Monitor(report=lambda epoch, metrics: losses.append(metrics["loss"]))
+    with torch.autocast("cpu", torch.bfloat16):
+        denoiser(Standardise()).fit(rows(), training=Training(60, 32, 0.01), monitor=monitor)
+    assert losses[-1] < 0.7 * losses[0]
+
+
 def test_each_epoch_is_all_rows_in_a_new_order_and_equal_batches() -> None:
     x, model = rows(100), denoiser()
     model.fit(x, training=replace(SHORT, epochs=2))
