@@ -70,8 +70,9 @@ class RasterModel(NeuralModel):
                 f"A {name} was given the network {type(self.network).__name__}; expected {kinds}."
             )
         sizes = Sizes(self.image_shape, self.likelihood.outputs, context)
+        self.net = self.network.build(sizes)
         # Weights tell convolutions the order of numbers; images of one colour have none to tell.
-        self.net = self.network.build(sizes).to(memory_format=torch.channels_last)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
