@@ -5,10 +5,12 @@
 
 A share of the demonstrations is replaced by episodes of a random and of a half-trained policy. The
 audit flags some; cloning and GAIL learn from the good file, the dirty one and the cleaned one.
+Standard errors are over seeds of cloning, and over episodes of GAIL's one seed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,12 @@ from gail.audit import audit
 from gail.bench.record import head, write
 from gail.cli.policies import load_policy
 from gail.episodes import Episode
+from gail.evaluation import Evaluation
 from gail.playing import RandomPolicy, make, play
 from generative.files import require_writable
+
+Score = dict[str, float]  # mean and standard error
+LEAST = 0.05  # of the good file's score; a smaller loss is none
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Cleaning:
     """Minibatches of cloning."""
     gail_steps: int = 0
     """Environment steps of GAIL, one seed; 0 leaves it out."""
-    episodes: int = 20
+    episodes: int = 50
     """Of each score."""
     threads: int = 1
     """Of PyTorch."""
@@ -81,7 +87,7 @@ class Cleaning:
         if self.out is not None:
             write(self.out, record)
 
-    def one(self, good: list[Episode], policy: Any, clean: dict[str, float]) -> dict[str, Any]:
+    def one(self, good: list[Episode], policy: Any, clean: dict[str, Score]) -> dict[str, Any]:
         """One kind of bad episode."""
         count = round(self.share * len(good))
         places = set(np.random.default_rng(0).permutation(len(good))[:count].tolist())
@@ -106,28 +112,40 @@ class Cleaning:
         print(figures, flush=True)
         return figures
 
-    def learned(self, episodes: list[Episode]) -> dict[str, float]:
-        """Mean return of policies learned from episodes, by method."""
+    def learned(self, episodes: list[Episode]) -> dict[str, Score]:
+        """How well policies do that are learned from episodes, by method."""
         demos = Demonstrations.from_episodes(episodes, env_id=self.env)
         settings = preset(self.env)
         alone = replace(settings, cloning=replace(settings.cloning, steps=self.cloning_steps))
-        clones = [self.score(demos, alone, seed, 0) for seed in range(self.seeds)]
-        found = {"cloning": round(float(np.mean(clones)), 1)}
+        clones = [self.score(demos, alone, seed, 0).mean_return for seed in range(self.seeds)]
+        found = {"cloning": score_of(clones)}
         if self.gail_steps:
-            found["gail"] = round(self.score(demos, settings, 0, self.gail_steps), 1)
+            found["gail"] = score_of(self.score(demos, settings, 0, self.gail_steps).returns)
         print(found, flush=True)
         return found
 
-    def score(self, demos: Demonstrations, settings: Any, seed: int, steps: int) -> float:
-        """Mean return of one learner."""
+    def score(self, demos: Demonstrations, settings: Any, seed: int, steps: int) -> Evaluation:
+        """Of one learner."""
         model = GAIL("MlpPolicy", self.env, demos, settings, seed=seed, device="cpu")
         model.learn(steps)
-        return evaluate(model, self.env, self.episodes).mean_return
+        return evaluate(model, self.env, self.episodes)
 
 
-def regained(clean: float, dirty: float, cleaned: float) -> float | None:
-    """The share of the lost return that cleaning gives back; None where nothing was lost."""
-    return None if clean <= dirty else round((cleaned - dirty) / (clean - dirty), 4)
+def score_of(returns: Sequence[float]) -> Score:
+    """Mean and standard error."""
+    error = np.std(returns, ddof=1) / len(returns) ** 0.5 if len(returns) > 1 else 0.0
+    return {"mean": round(float(np.mean(returns)), 1), "error": round(float(error), 1)}
+
+
+def regained(clean: Score, dirty: Score, cleaned: Score) -> float | None:
+    """The share of the lost return that cleaning gives back.
+
+    None where less than one part in twenty was lost, which seeds alone can do.
+    """
+    lost = clean["mean"] - dirty["mean"]
+    if lost < LEAST * clean["mean"]:
+        return None
+    return round((cleaned["mean"] - dirty["mean"]) / lost, 4)
 
 
 if __name__ == "__main__":

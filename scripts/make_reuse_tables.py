@@ -45,7 +45,8 @@ def cleaning_table(record: Record) -> str:
         f"{record['environment']}, {record['demonstrations']['name']}: {settings['share']:.0%} of "
         f"the episodes replaced. Cloning: {settings['seeds']} seeds, {settings['cloning_steps']:,} "
         f"minibatches; GAIL: one seed, {settings['gail_steps']:,} steps; "
-        f"{settings['episodes']} episodes a score.\n",
+        f"{settings['episodes']} episodes a score; standard errors over seeds of cloning, over "
+        "episodes of GAIL.\n",
         "| replaced by | found | false alarms | learner | good file | spoiled | cleaned | regained "
         "of what was lost |",
         "|---|---|---|---|---|---|---|---|",
@@ -54,11 +55,10 @@ def cleaning_table(record: Record) -> str:
         shares = f"{found['found']:.0%} | {found['false_alarms']:.0%}"
         for method, value in clean.items():
             regained = found["regained"][method]
-            shown = "nothing was lost" if regained is None else f"{regained:.0%}"
-            lines.append(
-                f"| {kind} | {shares} | {method} | {value:,.0f} | {found['dirty'][method]:,.0f} | "
-                f"{found['cleaned'][method]:,.0f} | {shown} |"
-            )
+            shown = "(lost less than 5%)" if regained is None else f"{regained:.0%}"
+            scores = [value, found["dirty"][method], found["cleaned"][method]]
+            cells = [f"{each['mean']:,.0f} ± {each['error']:,.0f}" for each in scores]
+            lines.append(f"| {kind} | {shares} | {method} | {' | '.join(cells)} | {shown} |")
     return "\n".join(lines)
 
 
