@@ -69,10 +69,7 @@ class Rank:
             print(f"{name}: {value}")
         flags = ("env", "method", "seed", "steps")
         run = {name: config["flags"][name] for name in flags}
-        run["trained"] = {
-            "command": command(config["command_line"]),
-            "commit": config["commit"],
-        }
+        run["trained"] = dict(command=command(config["command_line"]), commit=config["commit"])
         data = {"demonstrations": config["demonstrations"]}
         if self.out is not None:
             write(self.out, {**origin, **run, **data, **figures})
