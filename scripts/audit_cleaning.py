@@ -1,7 +1,8 @@
 """What bad episodes among demonstrations cost, and what the audit gives back.
 
-    python scripts/audit_cleaning.py --demonstrations expert.npz --half-trained runs/early \
-        --gail-steps 1500000 --out benchmarks/audit-cleaning-ant.json
+    gail train --method ppo --steps 500000 --cloning.steps 0 --out runs/half
+    python scripts/audit_cleaning.py --half-trained runs/half --gail-steps 1500000 \
+        --out benchmarks/reuse/cleaning-ant.json
 
 A share of the demonstrations is replaced by episodes of a random and of a half-trained policy. The
 audit flags some; cloning and GAIL learn from the good file, the dirty one and the cleaned one.

@@ -1,6 +1,9 @@
 """Returns of a frozen policy some of whose sensors fail, with and without repair.
 
-    python scripts/sensor_repair.py --policy runs/ant --out benchmarks/sensor-repair-ant.json
+    gail collect --policy POLICY --stochastic --episodes 30 --out sampled.npz
+    gail data fit expert_data/ant-v5.npz sampled.npz --out first.zip
+    gail collect --policy POLICY --drop-sensors 0.3 --repair first.zip --episodes 50 --out led.npz
+    python scripts/sensor_repair.py --policy POLICY --also sampled.npz led.npz --out repair-ant.json
 
 A fixed set of sensors fails after the first observation of each episode, another in each one; all
 repairs are given the same sets and starts. Models are fitted to demonstrations here, or read.

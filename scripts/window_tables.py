@@ -40,21 +40,21 @@ def two_sample_lines(record: Record) -> list[str]:
         "sequence VAE": "samples of the sequence VAE",
         "windows fitted to": "windows fitted to",
     }
-    draws = record["settings"].get("draws")
+    draws = record["settings"].get("draws", 1)  # of old records; they list folds
     lines = ["| told from held-out windows by | logistic regression | MLP |", "|---|---|---|"]
     for name, tests in record["samples"].items():
-        told = [_told(tests[test], draws is not None) for test in ("logistic", "mlp")]
+        told = [_told(tests[test], draws) for test in ("logistic", "mlp")]
         lines.append(f"| {names.get(name, f'samples of {name}')} | {told[0]} | {told[1]} |")
-    over = "one draw" if draws is None else f"{draws} draws, with standard errors over draws"
+    over = "one draw" if draws == 1 else f"{draws} draws, with standard errors over draws"
     return [
         *lines,
         f"\nShare of windows that are told, on other episodes, of {over}; 0.5 is chance.\n",
     ]
 
 
-def _told(accuracies: list[float], error: bool) -> str:
+def _told(accuracies: list[float], draws: int) -> str:
     mean = statistics.mean(accuracies)
-    if not error:
+    if draws == 1:
         return f"{mean:.3f}"
     return f"{mean:.3f} ± {statistics.stdev(accuracies) / len(accuracies) ** 0.5:.3f}"
 
@@ -81,33 +81,32 @@ def forecast_lines(errors: Record, past: int) -> list[str]:
 
 def diffusion_table(record: Record) -> str:
     """What diffusion makes of windows, beside a sequence VAE and a mixture of steps."""
-    settings, windows, speed = record["settings"], record["windows"], record["speed"]
-    lines = [
-        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
-        f"windows of {settings['steps']} steps fitted to, {windows['held_out']:,} of other "
-        "episodes held out, as in the table of the sequence VAE. "
-        f"{record['parameters']:,} parameters; "
-        f"{speed['training_seconds']:,.0f} s of training, {speed['seconds_of_1000_windows']:.1f} s "
-        f"for 1,000 windows in {settings['sample_steps']} steps, {settings['threads']} thread(s). "
-        f"Held-out ELBO {record['elbo']:,.0f} nats a window.\n",
-        *two_sample_lines(record),
-    ]
+    settings = record["settings"]
+    about = about_windows(record, f" in {settings['sample_steps']} steps")
     missing = f"{settings['missing']:.0%} of dimensions hidden, completed by"
-    lines += [f"| {missing} | mean squared error |", "|---|---|"]
+    lines = [
+        f"{about} Held-out ELBO {record['elbo']:,.0f} nats a window.\n",
+        *two_sample_lines(record),
+        f"| {missing} | mean squared error |",
+        "|---|---|",
+    ]
     lines += [f"| {name} | {error:.4f} |" for name, error in record["completions"].items()]
     return "\n".join(lines)
 
 
 def gan_table(record: Record) -> str:
     """How well windows of a GAN are told from data, beside others."""
+    return "\n".join([f"{about_windows(record)}\n", *two_sample_lines(record)])
+
+
+def about_windows(record: Record, how: str = "") -> str:
+    """The data, and how long training and drawing took."""
     settings, windows, speed = record["settings"], record["windows"], record["speed"]
-    lines = [
+    return (
         f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
         f"windows of {settings['steps']} steps fitted to, {windows['held_out']:,} of other "
         "episodes held out, as in the table of the sequence VAE. "
         f"{record['parameters']:,} parameters; {speed['training_seconds']:,.0f} s of training, "
-        f"{speed['seconds_of_1000_windows']:.1f} s for 1,000 windows, {settings['threads']} "
-        "thread(s).\n",
-        *two_sample_lines(record),
-    ]
-    return "\n".join(lines)
+        f"{speed['seconds_of_1000_windows']:.1f} s for 1,000 windows{how}, {settings['threads']} "
+        "thread(s)."
+    )
