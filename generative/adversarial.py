@@ -154,7 +154,8 @@ def interpolate(real: Tensor, fake: Tensor, generator: torch.Generator | None = 
         )
     shape = (len(real), *(1 for _ in real.shape[1:]))
     weight = torch.rand(shape, generator=generator, device=real.device, dtype=real.dtype)
-    return torch.lerp(fake.detach(), real.detach(), weight).requires_grad_()
+    # Within torch.autocast a generator gives half precision.
+    return torch.lerp(fake.detach().to(real), real.detach(), weight).requires_grad_()
 
 
 def gradient_penalty(

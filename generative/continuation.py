@@ -92,9 +92,10 @@ def identity(trainer: Trainer) -> dict[str, Any]:
     """What two trainings must share for one to continue the other, as JSON.
 
     The number of epochs only where the learning rate depends on it: otherwise a finished training
-    goes on if more are asked for.
+    goes on if more are asked for. Not the minutes, which do not change the way.
     """
     settings = asdict(trainer.training)
+    del settings["minutes"]
     if trainer.training.schedule == "constant":
         del settings["epochs"]
     shared: dict[str, Any] = archive.as_json(

@@ -39,9 +39,14 @@ class DCGAN(Network):
     """Of the largest feature maps."""
     critic_norm: bool = True
     """Batch norm in the critic (and encoder) too; a penalty of its slope forbids that."""
+    hidden: int = 0
+    """Width of a dense layer at the smallest maps, which sees all of a row at once; 0 for none,
+    as in the paper, where smaller maps and more channels do so."""
 
     def __post_init__(self) -> None:
         check_positive("DCGAN", channels=self.channels)
+        if self.hidden < 0:
+            raise ValueError(f"DCGAN was given hidden={self.hidden}; expected at least 0.")
 
     def encoder(self, shape: Shape, context: int) -> Encoder:
         """A net from x and context, which is given at every place, to the smallest maps."""
@@ -55,15 +60,24 @@ class DCGAN(Network):
             layers += [_norm(flat, after)] if normed else []
             layers.append(LeakyReLU())
         width = channels[-1] * math.prod(sizes[-1])
-        return MapEncoder(nn.Sequential(*layers, nn.Flatten()), width, windows=not flat)
+        layers.append(nn.Flatten())
+        if self.hidden:
+            layers += _dense(width, self.hidden, normed=self.critic_norm)
+            layers.append(LeakyReLU())
+            width = self.hidden
+        return MapEncoder(nn.Sequential(*layers), width, windows=not flat)
 
     def decoder(self, width: int, context: int, shape: Shape, outputs: int) -> nn.Module:
         """A net from z and context to numbers (B, *shape, outputs)."""
         channels, sizes = self.maps(shape)
         channels, sizes, flat = channels[::-1], sizes[::-1], len(shape) == 3
         first = (channels[0], *sizes[0])
-        body = nn.Linear(width + context, math.prod(first), bias=False)
-        nn.init.normal_(body.weight, std=_STD)
+        width += context
+        body = nn.Sequential()
+        if self.hidden:
+            body.extend([*_dense(width, self.hidden, normed=True), nn.ReLU()])
+            width = self.hidden
+        body.append(_linear(width, math.prod(first), bias=False))
         layers: list[nn.Module] = [nn.Unflatten(1, first), _norm(flat, channels[0]), nn.ReLU()]
         for before, after in pairwise(channels[:-1]):
             layers += [_conv_up(flat, before, after, bias=False), _norm(flat, after), nn.ReLU()]
@@ -131,6 +145,17 @@ def _conv_up(flat: bool, before: int, after: int, *, bias: bool) -> nn.Module:
     layer = kind(before, after, 4, stride=2, padding=1, bias=bias)
     nn.init.normal_(layer.weight, std=_STD)
     return layer
+
+
+def _linear(before: int, after: int, *, bias: bool) -> nn.Linear:
+    layer = nn.Linear(before, after, bias=bias)
+    nn.init.normal_(layer.weight, std=_STD)
+    return layer
+
+
+def _dense(before: int, after: int, *, normed: bool) -> list[nn.Module]:
+    layer = _linear(before, after, bias=not normed)
+    return [layer, nn.BatchNorm1d(after)] if normed else [layer]
 
 
 def _norm(flat: bool, channels: int) -> nn.Module:

@@ -69,22 +69,26 @@ class Trainer:
         self.keep_good()
 
     def run(self, monitor: Monitor) -> None:
-        """Train from where it is to the end.
+        """Train from where it is to the end, or until its minutes are over.
 
         Raises:
             DivergenceError: if a loss is not finite; the weights are those before that epoch.
             FileError: if a checkpoint cannot be written.
         """
         written = time.monotonic()
+        deadline = written + 60 * (self.training.minutes or math.inf)
         self.model.train()
         with Display(monitor, self.moment()) as display:
             while not self.done():
                 self.take_step()
                 display.move(self.step)
-                if self.step % self.steps_per_epoch == 0:
+                late = time.monotonic() > deadline
+                if late or self.step % self.steps_per_epoch == 0:
                     self.end_epoch(display)
-                late = time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS
-                if monitor.checkpoint is not None and late:
+                if late:
+                    break
+                due = time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS
+                if monitor.checkpoint is not None and due:
                     continuation.write(monitor.checkpoint, self)
                     written = time.monotonic()
         if monitor.checkpoint is not None:
@@ -144,7 +148,7 @@ class Trainer:
         self.keep_good()
         if self.training.patience is not None:
             self.remember_best(metrics["validation_loss"])
-        display.show(self.step // self.steps_per_epoch, self.step, metrics)
+        display.show(math.ceil(self.step / self.steps_per_epoch), self.step, metrics)
 
     def keep_good(self) -> None:
         """Remember the present weights, to go back to."""

@@ -53,6 +53,9 @@ class Training:
     """Gradients longer than this are shortened to it."""
     patience: int | None = None
     """Epochs without a better validation loss before it stops; the best weights are kept."""
+    minutes: float | None = None
+    """It stops after these, even within an epoch, if the epochs are not over before; a training
+    that is continued gets them again."""
 
     def __post_init__(self) -> None:
         check_positive(
@@ -62,6 +65,7 @@ class Training:
             learning_rate=self.learning_rate,
             max_grad_norm=self.max_grad_norm,
             patience=self.patience,
+            minutes=self.minutes,
         )
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(

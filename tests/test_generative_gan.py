@@ -213,13 +213,25 @@ def test_rows_in_one_pass_are_judged_as_in_two() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (1, 32, 48), (2, 64, 64), (32, 5)])
 @pytest.mark.parametrize("context", [0, 3])
-def test_convolutions_make_and_judge_rows_of_a_shape(shape: tuple[int, ...], context: int) -> None:
+@pytest.mark.parametrize("hidden", [0, 4])
+def test_convolutions_make_and_judge_rows_of_a_shape(
+    shape: tuple[int, ...], context: int, hidden: int
+) -> None:
     given = torch.zeros(2, context) if context else None
-    made = GAN(shape, 5, network=DCGAN(2), context=context)
+    made = GAN(shape, 5, network=DCGAN(2, hidden=hidden), context=context)
     z = torch.randn(2, 5, generator=generator())
     x = made.generator(z, given)
     assert x.shape == (2, *shape)
     assert made.critic(x, given).shape == (2,)
+
+
+@pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
+def test_half_precision_learns_with_penalties_and_norms(game: Game) -> None:
+    made = model(game)
+    with torch.autocast("cpu", torch.bfloat16):
+        made.fit(rows(), training=Training(epochs=2, batch_size=16), generator=generator())
+    assert all(each.dtype == torch.float32 for each in made.parameters())
+    assert not same(values(made), values(model(game)))
 
 
 def test_a_context_says_which_rows() -> None:

@@ -45,6 +45,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "size": (lambda: GAN((1, 30, 30), network=DCGAN()), r"\(1, 30, 30\).*4 to 7 times a power"),
     "oblong": (lambda: GAN((1, 32, 64), network=DCGAN()), r"\(1, 32, 64\)"),
     "tiny": (lambda: GAN((1, 4, 4), network=DCGAN()), r"\(1, 4, 4\)"),
+    "hidden": (lambda: DCGAN(4, hidden=-1), "hidden=-1; expected at least 0"),
     "vectors": (lambda: GAN(8, network=DCGAN()), r"shape \(8,\)"),
     "norm and penalty": (
         lambda: GAN((1, 16, 16), network=DCGAN(4), game=WASSERSTEIN),

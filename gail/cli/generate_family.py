@@ -71,6 +71,8 @@ class Gradient(Family):
 
     epochs: int = 100
     """Passes over the rows."""
+    minutes: float | None = None
+    """End after so many, even if the epochs are not over."""
     batch_size: int = 128
     """Rows a step, at most."""
     learning_rate: float = 1e-3
@@ -111,6 +113,7 @@ class Gradient(Family):
         training = replace(
             model.training_defaults,
             epochs=self.epochs,
+            minutes=self.minutes,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             patience=self.patience,
