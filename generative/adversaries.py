@@ -69,7 +69,7 @@ class Adversaries(NeuralModel):
         encoder = self.network.encoder(self.shape, context)
         self.critic = Critic(encoder, self.game, self.techniques.minibatch_discrimination)
         self.kept: tuple[Batch, Tensor] | None = None  # what the critic was just shown
-        self.average = Average(self.generator, statistics=True)
+        self.averages = nn.ModuleDict({"generator": Average(self.generator, statistics=True)})
         remembered = {"critic": self.critic, "generator": self.generator}
         self.history = nn.ModuleDict(
             {name: Average(net) for name, net in remembered.items()}
@@ -217,10 +217,10 @@ class Adversaries(NeuralModel):
         """Move the averages; early on they follow quickly."""
         self.kept, step = None, moment.step
         keep = min(self.techniques.average, (1 + step) / (10 + step))
-        self.average.update(self.generator, 1 - keep)
-        for name, mean in self.history.items():
-            assert isinstance(mean, Average)
-            mean.update(getattr(self, name), 1 / (step + 2))
+        for averages, weight in ((self.averages, 1 - keep), (self.history, 1 / (step + 2))):
+            for name, mean in averages.items():
+                assert isinstance(mean, Average)
+                mean.update(getattr(self, name), weight)
 
     def verdicts(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of data and of what is generated, in one pass unless rows are compared."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -38,10 +41,13 @@ class AlphaGAN(CodedGAN):
     default_fidelity = 10.0
     others = ("code critic", "encoder", "generator")
 
-    def build(self, features: int) -> None:
-        """Make the encoder's last layer and the critic of codes."""
-        self.head = nn.Linear(features, self.latent)
+    def __init__(self, shape: int | Sequence[int], latent: int = 64, **settings: Any) -> None:
+        super().__init__(shape, latent, **settings)
         self.code_critic = mlp(self.latent, _HIDDEN, 1, activation=LeakyReLU)
+
+    def head(self, features: int) -> nn.Module:
+        """Codes."""
+        return nn.Linear(features, self.latent)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Both critics, encoder and generator."""
@@ -63,12 +69,12 @@ class AlphaGAN(CodedGAN):
 
     def coded(self, batch: Batch, generator: torch.Generator | None) -> Tensor:
         """The codes."""
-        return self.codes(batch)
-
-    def codes(self, batch: Batch) -> Tensor:
-        """Codes (B, Z) of data as the nets see them."""
-        z: Tensor = self.head(self.encoder(batch.x, batch.context))
+        z: Tensor = self.encoder(batch.x, batch.context)
         return z
+
+    def code(self, told: Tensor) -> Tensor:
+        """The same."""
+        return told
 
     def lost(self, batch: Batch, made: Tensor) -> Tensor:
         """The mean absolute error."""
@@ -76,7 +82,7 @@ class AlphaGAN(CodedGAN):
 
     def encoder_loss(self, batch: Batch, generator: torch.Generator | None) -> dict[str, Tensor]:
         """What is lost, and how badly the code critic is fooled."""
-        z = self.codes(batch)
+        z = self.coded(batch, generator)
         lost = self.lost(batch, self.generator(z, batch.context))
         fooling = generator_loss("bce", self.code_critic(z))
         return {"loss": self.fidelity * lost + fooling, "fooling": fooling}
@@ -86,7 +92,7 @@ class AlphaGAN(CodedGAN):
     ) -> dict[str, Tensor]:
         """How badly draws of N(0, I), which count as real, are told from codes of data."""
         with torch.no_grad():
-            codes = self.codes(batch)
+            codes = self.coded(batch, generator)
         drawn = self.codes_drawn(len(codes), generator)
         real, fake = self.code_critic(torch.cat([drawn, codes])).chunk(2)
         return {"loss": discriminator_loss("bce", real, fake)}

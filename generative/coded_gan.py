@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from generative.adversaries import repeated
+from generative.average import Average
 from generative.batches import Batch
-from generative.coders import Network
+from generative.coders import Encoder, Network
 from generative.data import Data, check_positive
 from generative.games import Game, Techniques
-from generative.gan import GAN, still
+from generative.gan import GAN
 from generative.training import Moment
 from generative.transform import Transform
 
@@ -23,8 +24,10 @@ class CodedGAN(GAN):
     """Base class: a third player, the encoder, learns which codes the generator makes rows of.
 
     The critic judges what is made of drawn codes and what is made of the codes of data alike. A
-    subclass builds the encoder's last layer, ``head``, and says what its codes are, how much is
-    lost on the way there and back, and what the encoder minimises.
+    subclass builds the encoder's last layer and says what its codes are, how much is lost on the
+    way there and back, and what the encoder minimises. The encoder's weights are averaged like the
+    generator's: codes drift while both learn, and the average of one would not fit the last of the
+    other.
 
     Args:
         shape: of one row: D, (T, D) or (C, H, W).
@@ -40,7 +43,6 @@ class CodedGAN(GAN):
         ValueError: if a setting is out of range or the network cannot make such rows.
     """
 
-    head: nn.Module
     default_fidelity: ClassVar[float] = 1.0
     others: ClassVar[tuple[str, ...]] = ("encoder", "generator")
 
@@ -67,24 +69,25 @@ class CodedGAN(GAN):
         )
         self.fidelity = self.default_fidelity if fidelity is None else fidelity
         check_positive(f"A {type(self).__name__}", fidelity=self.fidelity)
-        self.encoder = self.network.encoder(self.shape, context)
-        self.build(self.encoder.features)
+        encoder = self.network.encoder(self.shape, context)
+        self.encoder = Coder(encoder, self.head(encoder.features))
+        self.averages["encoder"] = Average(self.encoder, statistics=True)
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON."""
         return super().settings() | {"fidelity": self.fidelity}
 
     @abstractmethod
-    def build(self, features: int) -> None:
-        """Make ``head`` for the encoder's features (B, F), and what else there is."""
+    def head(self, features: int) -> nn.Module:
+        """The encoder's last layer, which maps features (B, F) to what is told of codes."""
 
     @abstractmethod
     def coded(self, batch: Batch, generator: torch.Generator | None) -> Tensor:
         """Codes (B, Z) of data, as the generator gets them in training."""
 
     @abstractmethod
-    def codes(self, batch: Batch) -> Tensor:
-        """The code (B, Z) that stands for each row, of data as the nets see them."""
+    def code(self, told: Any) -> Tensor:
+        """The code (B, Z) that stands for each row, by what the encoder tells of it."""
 
     @abstractmethod
     def lost(self, batch: Batch, made: Tensor) -> Tensor:
@@ -96,8 +99,8 @@ class CodedGAN(GAN):
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Critic, encoder and generator."""
-        encoder = [*self.encoder.parameters(), *self.head.parameters()]
         critic, generator = super().players().values()
+        encoder = list(self.encoder.parameters())
         return {"critic": critic, "encoder": encoder, "generator": generator}
 
     def loss(
@@ -127,6 +130,10 @@ class CodedGAN(GAN):
         rows: Tensor = self.generator(z, repeated(batch.context, batch.x, z))
         return rows
 
+    def codes(self, batch: Batch) -> Tensor:
+        """The codes (B, Z), of data as the nets see them, by the averaged weights."""
+        return self.code(self.averaged("encoder", batch))
+
     @torch.no_grad()
     def reconstruct(
         self,
@@ -143,9 +150,22 @@ class CodedGAN(GAN):
             generator: for the preprocessing.
         """
         batch, _ = self.prepare(x, context, generator)
-        made = [self.made(part._replace(x=self._still_codes(part))) for part in self.pieces(batch)]
+        made = [self.made(part._replace(x=self.codes(part))) for part in self.pieces(batch)]
         return self.in_data_units(torch.cat(made))
 
-    def _still_codes(self, batch: Batch) -> Tensor:
-        with still(self.encoder):
-            return self.codes(batch)
+
+class Coder(nn.Module):
+    """An encoder and its last layer.
+
+    Args:
+        body: maps rows (B, *shape) and a context to features (B, F).
+        head: maps features to what is told of codes.
+    """
+
+    def __init__(self, body: Encoder, head: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Any:
+        """What is told of the codes of rows."""
+        return self.head(self.body(x, context))

@@ -13,6 +13,7 @@ from generative.coders import Decoder, Encoder, LeakyReLU, Network, Outputs, Sha
 from generative.data import check_positive
 
 _LARGEST = 7  # height and width where halving ends, at most; 4 at least
+_SLOPE = 0.2  # of LeakyReLU
 _STD = 0.02  # of first weights (Radford et al. 2016, §3.1)
 
 
@@ -29,7 +30,7 @@ class DCGAN(Network):
     >>> network.decoder(2, 0, (1, 16, 16), 1)(torch.zeros(5, 2)).shape, features.shape
     (torch.Size([5, 1, 16, 16, 1]), torch.Size([5, 256]))
     >>> network.encoder((8, 3), 0)(torch.zeros(5, 8, 3)).shape  # windows
-    torch.Size([5, 32])
+    torch.Size([5, 256])
     >>> network.encoder((1, 30, 30), 0)
     Traceback (most recent call last):
     ValueError: A DCGAN was asked for rows of the shape (1, 30, 30); it makes sizes of 4 to 7 ...
@@ -39,9 +40,9 @@ class DCGAN(Network):
     """Of the largest feature maps."""
     critic_norm: bool = True
     """Batch norm in the critic (and encoder) too; a penalty of its slope forbids that."""
-    hidden: int = 0
-    """Width of a dense layer at the smallest maps, which sees all of a row at once; 0 for none,
-    as in the paper, where smaller maps and more channels do so."""
+    hidden: int = 256
+    """Width of a dense layer at the smallest maps, which sees all of a row at once; 0 for none, as
+    in the paper and for critics with spectral norms, with which it ends in a single mode."""
 
     def __post_init__(self) -> None:
         check_positive("DCGAN", channels=self.channels)
@@ -65,6 +66,10 @@ class DCGAN(Network):
             layers += _dense(width, self.hidden, normed=self.critic_norm)
             layers.append(LeakyReLU())
             width = self.hidden
+        if not self.critic_norm:  # nothing else would bring signals to a size of around 1
+            for layer in layers:
+                if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
+                    nn.init.kaiming_normal_(layer.weight, _SLOPE)
         return MapEncoder(nn.Sequential(*layers), width, windows=not flat)
 
     def decoder(self, width: int, context: int, shape: Shape, outputs: int) -> nn.Module:

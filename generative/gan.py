@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from generative.adversaries import Adversaries
+from generative.average import Average
 from generative.batches import Batch
 from generative.data import Data
 
@@ -98,9 +100,15 @@ class GAN(Adversaries):
 
     def made(self, batch: Batch) -> Tensor:
         """Rows of codes, as the critic sees them, by the averaged weights."""
-        with still(self.generator):
-            rows: Tensor = functional_call(self.generator, self.average.values(), tuple(batch[:2]))
+        rows: Tensor = self.averaged("generator", batch)
         return rows
+
+    def averaged(self, name: str, batch: Batch) -> Any:
+        """What a net tells of rows or codes and their context, by its averaged weights."""
+        net, mean = getattr(self, name), self.averages[name]
+        assert isinstance(mean, Average)
+        with still(net):
+            return functional_call(net, mean.values(), (batch.x, batch.context))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from generative.batches import Batch
@@ -33,22 +33,22 @@ class VAEGAN(CodedGAN):
     (torch.Size([3, 8]), torch.Size([5, 2]), torch.Size([5, 8]))
     """
 
-    def build(self, features: int) -> None:
-        """Make the encoder's last layer."""
-        self.head = DiagonalGaussian(self.latent).head(features)
+    def head(self, features: int) -> nn.Module:
+        """Means and variances."""
+        return DiagonalGaussian(self.latent).head(features)
 
     def posterior(self, batch: Batch) -> Posterior:
         """q(z | x) of data as the nets see them."""
-        posterior: Posterior = self.head(self.encoder(batch.x, batch.context))
+        posterior: Posterior = self.encoder(batch.x, batch.context)
         return posterior
 
     def coded(self, batch: Batch, generator: torch.Generator | None) -> Tensor:
         """A draw of each posterior."""
         return self.posterior(batch).sample(1, generator)[0][0]
 
-    def codes(self, batch: Batch) -> Tensor:
+    def code(self, told: Posterior) -> Tensor:
         """Modes of the posteriors."""
-        return self.posterior(batch).mode
+        return told.mode
 
     def lost(self, batch: Batch, made: Tensor) -> Tensor:
         """Mean squared distance of the critic's features, over their variance."""
@@ -75,4 +75,5 @@ class VAEGAN(CodedGAN):
         generator: torch.Generator | None = None,
     ) -> Distribution:
         """q(z | x): batch shape (B,), event shape (Z,); the generator is for the preprocessing."""
-        return self.posterior(self.prepare(x, context, generator)[0]).distribution
+        posterior: Posterior = self.averaged("encoder", self.prepare(x, context, generator)[0])
+        return posterior.distribution

@@ -13,11 +13,12 @@ def mnist_gans_table(record: Record) -> str:
     settings = record["settings"]
     lines = [
         f"MNIST, {settings['minutes']:g} minutes of training each, {settings['threads']} "
-        f"thread(s); {settings['samples']:,} samples beside as many test images, in features of a "
+        f"thread, products in bfloat16; {settings['samples']:,} samples beside as many test "
+        "images, in features of a "
         f"classifier of digits ({record['classifier_accuracy']:.1%} right). Means over seeds, and "
         "the least and the largest. Reconstructions: mean squared error of test images, pixels "
         f"from 0 to 1. SHA-256 of the file: {record['mnist_sha256'][:12]}….\n",
-        "| model | seeds | FID | KID | precision | recall | reconstruction | epochs |",
+        "| model | seeds | FID | KID | precision | recall | reconstruction | steps |",
         "|---|---|---|---|---|---|---|---|",
     ]
     models: dict[str, list[Record]] = {}
@@ -25,7 +26,7 @@ def mnist_gans_table(record: Record) -> str:
         models.setdefault(row["model"], []).append(row)
     for name, rows in models.items():
         columns = [_spread(rows, key, 3) for key in ("fid", "kid", "precision", "recall")]
-        columns += [_spread(rows, "reconstruction", 4), _spread(rows, "epochs", 0)]
+        columns += [_spread(rows, "reconstruction", 4), _spread(rows, "steps", 0)]
         lines.append(f"| {name} | {len(rows)} | {' | '.join(columns)} |")
     return "\n".join(lines)
 

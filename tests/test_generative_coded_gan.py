@@ -53,7 +53,7 @@ def test_vae_gan_by_hand(game: Game) -> None:
 def test_alpha_gans_code_critic_wants_high_logits_for_drawn_codes() -> None:
     model, batch = AlphaGAN(3, 2, network=NET), Batch(rows())
     parameters = model.players()["code critic"]
-    codes, drawn = model.codes(batch).detach(), model.codes_drawn(64, generator())
+    codes, drawn = model.coded(batch, None).detach(), model.codes_drawn(64, generator())
 
     def gap() -> Tensor:
         return (model.code_critic(drawn).mean() - model.code_critic(codes).mean()).detach()
@@ -67,7 +67,7 @@ def test_alpha_gans_code_critic_wants_high_logits_for_drawn_codes() -> None:
 
 def test_alpha_gans_encoder_fools_the_code_critic_and_keeps_rows() -> None:
     model, batch = AlphaGAN(3, 2, network=NET, fidelity=4.0), Batch(rows())
-    z = model.codes(batch)
+    z = model.coded(batch, None)
     error = (model.generator(z) - batch.x).abs().mean()
     expected = 4 * error + torch.nn.functional.softplus(-model.code_critic(z)).mean()
     torch.testing.assert_close(model.loss(batch, NOW, generator(), "encoder")["loss"], expected)

@@ -9,6 +9,8 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
 
 from generative.fidelity import frechet_distance, kernel_distance, modes_found, precision_recall
 
@@ -29,6 +31,28 @@ def test_frechet_distance_is_that_of_scipys_root() -> None:
     gap = ((x.mean(0) - y.mean(0)) ** 2).sum().item()
     expected = gap + np.trace(first + second - 2 * root)
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-9)
+
+
+class AsGiven(torch.nn.Module):
+    """An extractor of features that are known already."""
+
+    num_features = 6
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all")
+def test_distances_are_those_of_torchmetrics() -> None:
+    x, y = mixed(normal()), mixed(normal(seed=2), 3) + 0.5
+    fid = FrechetInceptionDistance(AsGiven()).set_dtype(torch.float64)
+    kid = KernelInceptionDistance(AsGiven(), subsets=1, subset_size=500)  # all rows
+    for metric in (fid, kid):
+        metric.update(x, real=True)
+        metric.update(y, real=False)
+    assert frechet_distance(x, y) == pytest.approx(fid.compute().item(), rel=1e-4)
+    theirs = kid.compute()[0].item()
+    assert kernel_distance(x, y, subsets=1, size=500)[0] == pytest.approx(theirs, rel=1e-4)
 
 
 def test_frechet_distance_of_equal_shapes_is_that_of_means() -> None:

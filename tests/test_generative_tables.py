@@ -135,8 +135,8 @@ def test_tables_of_made_up_gans() -> None:
         "mnist_sha256": "0123456789abcdef",
         "records": [
             {"model": "training images", **distances},
-            {"model": "vaegan", **distances, "reconstruction": 0.02, "epochs": 9},
-            {"model": "vaegan", **distances, "fid": 2.5, "reconstruction": 0.04, "epochs": 11},
+            {"model": "vaegan", **distances, "reconstruction": 0.02, "steps": 9},
+            {"model": "vaegan", **distances, "fid": 2.5, "reconstruction": 0.04, "steps": 11},
         ],
     }
     table = gan_tables.mnist_gans_table(mnist)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from generative import Batch, NeuralModel
 
 FPS = 5.0  # of the film of a training
+DENSE = 256  # width of a layer that sees all of a row at once (dcgan)
 
 Loss = Literal["plain", "least_squares", "hinge", "wasserstein"]
 Nets = Literal["dense", "dcgan"]
@@ -69,7 +70,9 @@ class GAN(Gradient):
 
         game = getattr(games, self.loss.upper())
         normed = not (game.by_row or game.spectral_norm)
-        convolutions = Convolutions(self.channels, critic_norm=normed)
+        convolutions = Convolutions(
+            self.channels, critic_norm=normed, hidden=0 if game.spectral_norm else DENSE
+        )
         dense = Dense(self.hidden, "leaky_relu")
         images, windows = data.x.dim() == 4, data.x.dim() == 3
         if images:
