@@ -1,6 +1,6 @@
 """GANs on MNIST, each trained for the same time, compared in the features of a small classifier.
 
-    python scripts/mnist_gans.py --mnist mnist.npz --minutes 10 --out mnist-gans.json
+    python scripts/mnist_gans.py --mnist mnist.npz --out mnist-gans.json
 
 For each model and seed one row: Fréchet and kernel distance of samples from the test images,
 precision and recall, and where there is an encoder the mean squared error of reconstructions of
@@ -81,11 +81,11 @@ class MnistGans:
     nets), and DCGAN with the techniques."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Of weights, batches and codes."""
-    minutes: float = 3.0
+    minutes: float = 2.5
     """Of training, each."""
     workers: int = 2
     """Trainings at once; no more than there are cores for their threads."""
-    latent: int = 64
+    latent: int = 16
     """Width of the codes."""
     channels: int = 16
     """Of the convolutions' largest maps; twice as many for hinge."""
