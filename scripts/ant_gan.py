@@ -27,6 +27,8 @@ from generative.gan import GAN
 from generative.sequence_vae import SequenceVAE
 from generative.training import Monitor, Training
 
+ENDLESS = 10**9  # epochs: the minutes end the training
+
 
 @dataclass(frozen=True)
 class AntGan(WindowSettings):
@@ -38,20 +40,24 @@ class AntGan(WindowSettings):
     """Width of the codes."""
     channels: int = 128
     """Of the convolutions' largest maps; 0 for multilayer perceptrons."""
+    dense: int = 256
+    """Width of the convolutions' dense layer."""
     hidden: tuple[int, ...] = (512, 512)
-    """Of their layers."""
+    """Of the perceptrons' layers."""
     gradient_penalty: float = 10.0
     """Weight."""
-    critic_steps: int = 3
+    critic_steps: int = 2
     """For each step of the generator."""
     average: float = 0.999
     """What the moving average of the generator keeps at each step."""
-    epochs: int = 40
-    """Passes over the windows."""
+    minutes: float = 12.0
+    """Of training."""
     batch_size: int = 64
     """Windows a step."""
     learning_rate: float = 5e-4
-    """Of Adam, falling to 0."""
+    """Of Adam."""
+    half_precision: bool = True
+    """Products in bfloat16 while it learns."""
 
     def run(self) -> None:
         """Train, measure, print, write."""
@@ -86,7 +92,7 @@ class AntGan(WindowSettings):
         torch.manual_seed(self.seed)  # of the first weights
         network: Network = Dense(self.hidden, "leaky_relu")
         if self.channels:
-            network = DCGAN(self.channels, critic_norm=False)
+            network = DCGAN(self.channels, critic_norm=False, hidden=self.dense)
         model = GAN(
             tuple(x.shape[1:]),
             self.latent,
@@ -96,9 +102,12 @@ class AntGan(WindowSettings):
             ),
             techniques=Techniques(average=self.average),
         )
-        training = Training(self.epochs, self.batch_size, self.learning_rate, "cosine")
+        training = Training(ENDLESS, self.batch_size, self.learning_rate, minutes=self.minutes)
         began = time.perf_counter()
-        model.fit(x, training=training, monitor=Monitor(report=tell), generator=self.generator())
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half_precision):
+            model.fit(
+                x, training=training, monitor=Monitor(report=tell), generator=self.generator()
+            )
         trained = time.perf_counter()
         model.sample(1000, self.generator())
         drawn = time.perf_counter()

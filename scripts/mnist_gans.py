@@ -27,6 +27,7 @@ from telling import tell_of
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from gail import drawing
 from gail.bench.record import head, read, write
 from generative import VAE, NeuralModel, Training
 from generative.alpha_gan import AlphaGAN
@@ -49,11 +50,11 @@ TECHNIQUES = {
     "no moving average": Techniques(average=0.0),
 }
 """Each is added to DCGAN, which has the moving average alone."""
-MODELS = (
-    *("plain", "least squares", "dcgan", "wgan", "hinge", "vaegan", "alphagan", "vae"),
-    *TECHNIQUES,
-)
+BARE = ("plain", "least squares", "dcgan", "wgan", "hinge", "vaegan", "alphagan", "vae")
+MODELS = (*BARE, *TECHNIQUES)
 ORDER = {name: place for place, name in enumerate(("training images", *MODELS))}
+CODED = {"vaegan": VAEGAN, "alphagan": AlphaGAN, "vae": VAE}
+SHOWN = 16  # samples of each in the picture
 ENDLESS = 10**9  # epochs: the minutes end a training
 
 
@@ -76,6 +77,8 @@ class MnistGans:
     """The record; rows that it holds are not done again."""
     scratch: Path = Path("runs")
     """Folder for the classifier and the trained models."""
+    picture: Path | None = None
+    """Draw samples of the trained models of the first seed into this file."""
     models: tuple[str, ...] = MODELS
     """Which, of: plain, least squares, dcgan, wgan, hinge, vaegan, alphagan, vae (on the same
     nets), and DCGAN with the techniques."""
@@ -129,6 +132,8 @@ class MnistGans:
             rows = [pool.submit(self.row, *each) for each in wanted if each not in done]
             for row in as_completed(rows):
                 self.keep(record, row.result())
+        if self.picture is not None:
+            self.draw(self.picture)
 
     def data(self) -> Digits:
         """The images, and the classifier that judges them, from its file if there is one."""
@@ -143,7 +148,7 @@ class MnistGans:
         """What one training comes to."""
         data = self.data()
         model, told = self.train(name, seed, data.train)
-        real, fake = data.test[: self.samples], self.drawn(model)
+        real, fake = data.test[: self.samples], self.drawn(model, self.samples)
         distances = compared(data.judge.features(real), data.judge.features(fake))
         return {
             "model": name,
@@ -158,7 +163,7 @@ class MnistGans:
         settings = {
             name: value
             for name, value in asdict(self).items()
-            if name not in ("mnist", "out", "scratch", "models", "seeds", "workers")
+            if name not in ("mnist", "out", "scratch", "picture", "models", "seeds", "workers")
         }
         about = {
             "settings": settings,
@@ -198,7 +203,7 @@ class MnistGans:
             model.fit(train, training=training, generator=generator)
         seconds = time.perf_counter() - began, time.process_time() - busy
         hook.remove()
-        model.save(self.scratch / f"{self.out.stem}-{name.replace(' ', '-')}-{seed}.zip")
+        model.save(self.saved(name, seed))
         return model, {
             "steps": moves // len(model.turns(0)),
             "seconds": round(seconds[0], 1),
@@ -242,12 +247,26 @@ class MnistGans:
                 return VAE(shape, self.latent, network=maps, preprocessing=DynamicBinarise(255))
         return gan(maps, PLAIN, TECHNIQUES[name])
 
-    def drawn(self, model: NeuralModel) -> Tensor:
-        """Samples in shades from 0 to 255."""
+    def saved(self, name: str, seed: int) -> Path:
+        """The file of a trained model."""
+        return self.scratch / f"{self.out.stem}-{name.replace(' ', '-')}-{seed}.zip"
+
+    def drawn(self, model: NeuralModel, n: int) -> Tensor:
+        """Samples (n, 1, 28, 28) in shades from 0 to 255."""
         g = torch.Generator().manual_seed(0)
         if isinstance(model, VAE):
-            return model.sample(self.samples, g, means=True)
-        return model.sample(self.samples, g).clamp(0, 255)
+            return model.sample(n, g, means=True)
+        return model.sample(n, g).clamp(0, 255)
+
+    def draw(self, path: Path) -> None:
+        """A line of samples of each model without techniques, as they come."""
+        names = [name for name in BARE if name in self.models]
+        lines = [
+            self.drawn(CODED.get(name, GAN).load(self.saved(name, self.seeds[0])), SHOWN)
+            for name in names
+        ]
+        title = "; ".join(names)
+        drawing.save(drawing.image_grid(torch.cat(lines).numpy(), title, SHOWN, (0, 255)), path)
 
     def reconstruction(self, model: NeuralModel, test: Tensor) -> dict[str, float]:
         """The mean squared error of test images from their codes, if there are codes."""
