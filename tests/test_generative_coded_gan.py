@@ -89,6 +89,21 @@ def test_rows_are_told_from_their_codes(kind: type[CodedGAN]) -> None:
 
 
 @pytest.mark.parametrize("kind", [VAEGAN, AlphaGAN])
+def test_codes_are_told_by_averaged_weights_as_rows_are_made_by_them(kind: type[CodedGAN]) -> None:
+    model = kind(3, 2, network=NET).fit(rows(), training=Training(epochs=1), generator=generator())
+    x, codes, made = rows(5), model.codes(Batch(rows(5))), model.reconstruct(rows(5))
+    for player in ("encoder", "generator"):
+        for weights in getattr(model, player).parameters():
+            weights.data.zero_()
+    torch.testing.assert_close(model.codes(Batch(x)), codes)
+    torch.testing.assert_close(model.reconstruct(x), made)
+    model.averages["encoder"].load_state_dict(
+        {name: 0 * value for name, value in model.averages["encoder"].state_dict().items()}
+    )
+    assert (model.codes(Batch(x)) == 0).all()
+
+
+@pytest.mark.parametrize("kind", [VAEGAN, AlphaGAN])
 def test_a_fidelity_of_nothing_is_refused(kind: type[CodedGAN]) -> None:
     with pytest.raises(ValueError, match="was given fidelity=0"):
         kind(3, fidelity=0.0)

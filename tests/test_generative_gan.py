@@ -225,6 +225,14 @@ def test_convolutions_make_and_judge_rows_of_a_shape(
     assert made.critic(x, given).shape == (2,)
 
 
+@pytest.mark.parametrize("norm", [True, False])
+def test_signals_keep_their_size_through_a_critic(norm: bool) -> None:
+    torch.manual_seed(0)
+    critic = DCGAN(8, critic_norm=norm).encoder((1, 32, 32), 0)
+    features = critic(torch.randn(64, 1, 32, 32, generator=generator()))
+    assert 0.3 < features.square().mean().sqrt() < 3
+
+
 @pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
 def test_half_precision_learns_with_penalties_and_norms(game: Game) -> None:
     made = model(game)
