@@ -16,7 +16,9 @@ def mnist_gans_table(record: Record) -> str:
         f"thread, products in bfloat16; {settings['samples']:,} samples beside as many test "
         "images, in features of a "
         f"classifier of digits ({record['classifier_accuracy']:.1%} right). Means over seeds, and "
-        "the least and the largest. Reconstructions: mean squared error of test images, pixels "
+        "the least and the largest. The plain GAN has perceptrons, all others convolutions with a "
+        "dense layer (hinge without); techniques are added to DCGAN, which has the moving average "
+        "alone. Reconstructions: mean squared error of test images, pixels "
         f"from 0 to 1. SHA-256 of the file: {record['mnist_sha256'][:12]}….\n",
         "| model | seeds | FID | KID | precision | recall | reconstruction | steps |",
         "|---|---|---|---|---|---|---|---|",
