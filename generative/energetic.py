@@ -13,6 +13,7 @@ from generative.batches import Batch, check_rows
 from generative.chain import describe
 from generative.coders import Convolutional, Dense, Network
 from generative.data import check_positive
+from generative.dcgan import DCGAN
 from generative.described import describe_part, part_from
 from generative.gaussian_basis import GaussianBasis
 from generative.latents import log_normal
@@ -86,7 +87,7 @@ class Energetic(NeuralModel):
             ContrastiveDivergence,
             ScoreMatching,
         )
-        networks: tuple[type[Network], ...] = (Dense, Convolutional)
+        networks: tuple[type[Network], ...] = (Dense, Convolutional, DCGAN)
         parts = {
             "objective": part_from(settings["objective"], objectives),
             "network": part_from(settings["network"], networks),

@@ -27,7 +27,8 @@ def mnist_gans_table(record: Record) -> str:
     for row in record["records"]:
         models.setdefault(row["model"], []).append(row)
     for name, rows in models.items():
-        columns = [_spread(rows, key, 3) for key in ("fid", "kid", "precision", "recall")]
+        columns = [_spread(rows, key, 1) for key in ("fid", "kid")]
+        columns += [_spread(rows, key, 2) for key in ("precision", "recall")]
         columns += [_spread(rows, "reconstruction", 4), _spread(rows, "steps", 0)]
         lines.append(f"| {name} | {len(rows)} | {' | '.join(columns)} |")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from toy_families import generator, same, values
 
-from generative import Batch, Moment, Monitor, Training
+from generative import VAE, Batch, EnergyModel, Moment, Monitor, Training
 from generative.adversarial import bce_loss
 from generative.average import Average
 from generative.coders import Dense
@@ -240,6 +240,15 @@ def test_half_precision_learns_with_penalties_and_norms(game: Game) -> None:
         made.fit(rows(), training=Training(epochs=2, batch_size=16), generator=generator())
     assert all(each.dtype == torch.float32 for each in made.parameters())
     assert not same(values(made), values(model(game)))
+
+
+@pytest.mark.parametrize("family", [VAE, EnergyModel])
+def test_other_families_with_these_convolutions_are_saved(family: Any, tmp_path: Path) -> None:
+    x = torch.rand(8, 1, 8, 8, generator=generator())
+    shape = {VAE: ((1, 8, 8), 2), EnergyModel: ((1, 8, 8),)}[family]
+    made = family(*shape, network=DCGAN(2, critic_norm=False)).fit(x, training=Training(epochs=1))
+    made.save(tmp_path / "model.zip")
+    assert same(values(family.load(tmp_path / "model.zip")), values(made))
 
 
 def test_a_context_says_which_rows() -> None:
