@@ -116,10 +116,10 @@ class Trainer:
         for player in self.model.turns(self.step):
             optimizer, parameters = self.optimizers[player], self.players[player]
             optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad()  # before the loss, which can have the memory
             rows = self.data.at(self.orders[player].next(self.generator))
             batch = self.model.preprocessed(rows, self.generator)[0]
             losses = self.model.loss(batch, moment, self.generator, player)
-            optimizer.zero_grad()
             losses["loss"].backward(inputs=parameters)  # type: ignore[no-untyped-call]
             if self.training.max_grad_norm is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, self.training.max_grad_norm)
