@@ -42,11 +42,12 @@ class Denoiser(NeuralModel):
         player: str = "model",
     ) -> dict[str, Tensor]:
         self.seen.append((batch, moment, self.training))
-        bias = self.net[0].bias.grad
-        self.gradients += [] if bias is None else [float(bias.norm())]
         noise = torch.randn(batch.x.shape, generator=generator, dtype=batch.x.dtype)
         error = (self.net(batch.x + noise) - batch.x).square().mean()
         return {"loss": error, "rows": torch.tensor(float(len(batch.x)))}
+
+    def after_step(self, moment: Moment) -> None:
+        self.gradients.append(float(self.net[0].bias.grad.norm()))
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         self.check_fitted()
