@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from generative.coders import widths
 from generative.data import check_positive
@@ -23,12 +24,12 @@ class Denoiser(ABC):
 
     @abstractmethod
     def build(self, steps: int, features: int, beside: int, context: int) -> nn.Module:
-        """A net from windows, what is known of each of their steps, noise and context to windows.
+        """A net from windows, what goes with each of their steps, noise and context to windows.
 
         Args:
             steps: T; 1 for vectors.
             features: D.
-            beside: how many numbers are known of each step.
+            beside: how many numbers go with each step, all in all.
             context: C.
         """
 
@@ -38,7 +39,7 @@ class Perceptron(Denoiser):
     """A multilayer perceptron over all there is, for vectors and for short windows.
 
     >>> net = Perceptron((16,)).build(1, 3, 0, 0)
-    >>> net(torch.randn(5, 1, 3), torch.zeros(5), None, None).shape
+    >>> net(torch.randn(5, 1, 3), torch.zeros(5), None, None, None).shape
     torch.Size([5, 1, 3])
     """
 
@@ -58,7 +59,9 @@ class Mixer(Denoiser):
     """Layers that mix steps and layers that mix features, in turns (Tolstikhin et al. 2021).
 
     >>> net = Mixer(16, 2).build(8, 3, 6, 1)
-    >>> net(torch.randn(5, 8, 3), torch.zeros(5), torch.zeros(5, 8, 6), torch.zeros(5, 1)).shape
+    >>> known = torch.zeros(2, 8, 4)  # of two rows
+    >>> x = torch.randn(5, 8, 3)
+    >>> net(x, torch.zeros(5), torch.zeros(5, 8, 2), known, torch.zeros(5, 1)).shape
     torch.Size([5, 8, 3])
     """
 
@@ -86,18 +89,26 @@ class DensePart(nn.Module):
         self.body = mlp(width, hidden, steps * features, activation=nn.SiLU, final_gain=0.0)
 
     def forward(
-        self, x: Tensor, level: Tensor, beside: Tensor | None, context: Tensor | None
+        self,
+        x: Tensor,
+        level: Tensor,
+        beside: Tensor | None,
+        known: Tensor | None,
+        context: Tensor | None,
     ) -> Tensor:
         """A correction (B, T, D) of white rows (B, T, D).
 
         Args:
             x: the rows.
             level: log of the ratio of noise to signal (B,).
-            beside: what is known of each step (B, T, K).
+            beside: what goes with each step (B, T, E).
+            known: more of it for the first K rows (K, T, F), which is 0 for the others.
             context: (B, C).
         """
         given = [x.flatten(1), waves(level)]
         given += [] if beside is None else [beside.flatten(1)]
+        if known is not None:
+            given.append(F.pad(known.flatten(1), (0, 0, 0, len(x) - len(known))))
         given += [] if context is None else [context]
         told: Tensor = self.body(torch.cat(given, 1))
         return told.view_as(x)
@@ -117,11 +128,16 @@ class MixingPart(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(
-        self, x: Tensor, level: Tensor, beside: Tensor | None, context: Tensor | None
+        self,
+        x: Tensor,
+        level: Tensor,
+        beside: Tensor | None,
+        known: Tensor | None,
+        context: Tensor | None,
     ) -> Tensor:
         """A correction (B, T, D) of white rows, as of :class:`DensePart`."""
         told = waves(level) if context is None else torch.cat([waves(level), context], 1)
-        h = self.first(x if beside is None else torch.cat([x, beside], 2))  # (B, T, H)
+        h = joined(self.first, x if beside is None else torch.cat([x, beside], 2), known)
         for block in self.blocks:
             h = block(h, told)
         out: Tensor = self.last(self.level(h, told))
@@ -163,6 +179,23 @@ class Told(nn.Module):
         """The same shape (B, T, H), for what is told (B, K)."""
         scaled: Tensor = self.norm(h) * (1 + self.scale(told))[:, None] + self.shift(told)[:, None]
         return scaled
+
+
+def joined(layer: nn.Linear, x: Tensor, known: Tensor | None) -> Tensor:
+    """What a layer (B, T, H) makes of x (B, T, E) beside known (K, T, F) of the first K rows.
+
+    Beside the other rows there are zeros, which are not multiplied.
+
+    >>> layer, x, known = nn.Linear(5, 4), torch.randn(3, 1, 3), torch.randn(2, 1, 2)
+    >>> whole = torch.cat([x, torch.cat([known, torch.zeros(1, 1, 2)])], 2)
+    >>> torch.allclose(joined(layer, x, known), layer(whole), atol=1e-6)
+    True
+    """
+    if known is None:
+        return layer(x)  # type: ignore[no-any-return]
+    of_x, of_known = layer.weight.tensor_split([x.shape[2]], 1)
+    told, rest = F.linear(x, of_x, layer.bias).tensor_split([len(known)])
+    return torch.cat([told + F.linear(known, of_known), rest])
 
 
 def waves(level: Tensor) -> Tensor:

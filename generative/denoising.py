@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +13,7 @@ from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
 from generative.denoisers import Denoiser, Mixer, Perceptron
 from generative.described import describe_part, part_from
-from generative.gaussian_basis import GaussianBasis
+from generative.gaussian_basis import GaussianBasis, Level
 from generative.neural import NeuralModel
 from generative.noise import Noise, spread_evenly
 from generative.training import Moment, Training
@@ -27,19 +28,20 @@ class Known(NamedTuple):
     """What the net is told beside noisy rows.
 
     Attributes:
-        x: (B, T, D), anything finite where not seen.
-        seen: (B, T, D), True where a value is known.
-        context: (B, C).
+        x: (K, T, D), the first rows; anything finite where not seen. Of the others no value is
+            known.
+        seen: (K, T, D), True where a value is known.
+        context: (B, C), of all rows.
     """
 
     x: Tensor
     seen: Tensor
     context: Tensor | None
 
-    def at(self, rows: slice) -> Known:
-        """The same of some rows."""
-        context = None if self.context is None else self.context[rows]
-        return Known(self.x[rows], self.seen[rows], context)
+    def put(self, noisy: Tensor, noise: Tensor) -> Tensor:
+        """Noisy rows (B, T, D) in which known values have this noise (B, T, D)."""
+        told, rest = noisy.tensor_split([len(self.x)])
+        return torch.cat([torch.where(self.seen, self.x + noise[: len(told)], told), rest])
 
 
 class Denoising(NeuralModel):
@@ -124,19 +126,24 @@ class Denoising(NeuralModel):
     ) -> dict[str, Tensor]:
         """The mean of :meth:`errors` at ratios spread over their range.
 
-        The share ``parts`` of the rows show a random part of themselves, half of them beside the
-        largest noise: that is where ``impute`` asks what is hidden.
+        The share ``parts`` of the rows show a random part of themselves, every other one beside
+        the largest noise: that is where ``impute`` asks what is hidden. They are the first rows,
+        as which is first is random.
         """
         x = self.windows(batch.x)
-        ratio = self.noise.ratio(spread_evenly(len(x), x, generator), self.clock)
-        seen = self._shown(x, generator)
-        if self.parts:
-            asked = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device) < 0.5
-            asked &= seen.any(2).any(1)
-            ratio = torch.where(asked, self.noise.most, ratio)
-        return {"loss": self.errors(Known(x, seen, batch.context), ratio, generator).mean()}
+        told, rest = x.tensor_split([math.ceil(self.parts * len(x))])
+        seen = self._shown(told, generator)
+        asked = seen.any(2).any(1)
+        asked[1::2] = False
+        times = torch.cat([spread_evenly(len(rows), x, generator) for rows in (told, rest)])
+        ratio = self.noise.ratio(times, self.clock)
+        ratio[: len(told)].masked_fill_(asked, self.noise.most)
+        known = Known(told, seen, batch.context)
+        return {"loss": self.errors(x, known, ratio, generator).mean()}
 
-    def errors(self, known: Known, ratio: Tensor, generator: torch.Generator | None) -> Tensor:
+    def errors(
+        self, x: Tensor, known: Known, ratio: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
         """How badly rows (B,) are told from noise, with gradients.
 
         The mean over what is not seen of (x - E[x | noisy])² (1 + ratio²) / ratio², in units of
@@ -144,26 +151,29 @@ class Denoising(NeuralModel):
         velocity (Salimans & Ho 2022, appendix D), which is about as large at all levels.
 
         Args:
-            known: rows, and which of their values the net is told.
+            x: rows (B, T, D) after preprocessing.
+            known: what the net is told of them.
             ratio: of noise to signal (B,).
             generator: source of the noise.
         """
-        x = known.x
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        std = ratio * self.basis.scale
-        noisy = known.x + std[:, None, None] * noise
-        error = known.x - self.estimate(noisy, std, known)
-        weight = (1 + ratio.square()) / std.square()
-        return weight * torch.where(known.seen, 0, error.square()).mean((1, 2))
+        level = self.basis.level(ratio * self.basis.scale)
+        clean = self.basis.along(x - self.basis.mean)  # the noise looks the same along all axes
+        narrowed = (clean + level.std * noise) * level.narrowing
+        error = clean - self.basis.estimate(narrowed, level, self.added(narrowed, level, known))
+        told, rest = error.tensor_split([len(known.x)])  # lengths are those along the axes
+        told = self.basis.back(told).masked_fill(known.seen, 0)
+        squares = torch.cat([part.square().mean((1, 2)) for part in (told, rest)])
+        return squares * (1 + ratio.square()) / level.std.flatten().square()
 
     def estimate(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
-        """E[x | noisy, known] (B, T, D), of rows after preprocessing with noise of std (B,)."""
-        width = std[:, None, None]
-        narrowed = self.basis.narrowed(noisy, width)
-        guess = self.basis.guess(narrowed, width)
-        return self.basis.estimate(guess, width, self.added(narrowed, guess, std, known))
+        """E[x | noisy, known] (B, T, D), of rows with noise of std, (B,) or one for all."""
+        level = self.basis.level(std)
+        narrowed = self.basis.along(noisy - self.basis.mean) * level.narrowing
+        added = self.added(narrowed, level, known)
+        return self.basis.rows(self.basis.estimate(narrowed, level, added))
 
-    def added(self, narrowed: Tensor, guess: Tensor, std: Tensor, known: Known) -> Tensor:
+    def added(self, narrowed: Tensor, level: Level, known: Known) -> Tensor:
         """What the net adds to the Gaussian's estimate, along the axes (B, T, D).
 
         The net sees noisy rows with all axes alike, and as the Gaussian's estimate. It says where
@@ -172,31 +182,28 @@ class Denoising(NeuralModel):
         of many axes there is anything to learn.
 
         Args:
-            narrowed: coordinates of noisy rows, see :meth:`GaussianBasis.narrowed`.
-            guess: what the rows would be if the data were Gaussian (B, T, D).
-            std: of their noise (B,).
+            narrowed: coordinates of noisy rows, as of :meth:`GaussianBasis.guess` (B, T, D).
+            level: of their noise.
             known: what the net is told beside them.
         """
-        beside = [(guess - self.basis.mean) / self.basis.std]
+        basis, told = self.basis, None
+        both = torch.cat([narrowed, basis.guess(narrowed, level)])
+        white, guess = basis.back(both).chunk(2)
         if self.parts:
-            values = (known.x - self.basis.mean) / self.basis.std
-            beside += [torch.where(known.seen, values, 0), known.seen.to(values)]
-        level = (std / self.basis.scale).log()
-        white = self.basis.back(narrowed)
-        out = self.net(white, level, torch.cat(beside, 2), known.context)
-        return self.basis.along(out) - self.basis.share(std[:, None, None]) * narrowed
-
-    def std(self, ratio: float, rows: int) -> Tensor:
-        """Standard deviations (B,) of noise of one ratio to the spread of the data."""
-        return (ratio * self.basis.scale).expand(rows)
+            values = (known.x - basis.mean) / basis.std
+            told = torch.cat([values.masked_fill(~known.seen, 0), known.seen.to(values)], 2)
+        logs = (level.std / basis.scale).log().flatten().expand(len(white))
+        out = self.net(white, logs, guess / basis.std, told, known.context)
+        return basis.along(out) - level.share * narrowed
 
     def windows(self, x: Tensor) -> Tensor:
         """Rows as windows (B, T, D); vectors have one step."""
         return x[:, None] if x.dim() == 2 else x
 
-    def unseen(self, x: Tensor, context: Tensor | None) -> Known:
-        """That nothing is known of rows (B, T, D) but their context."""
-        return Known(x, torch.zeros_like(x, dtype=torch.bool), context)
+    def nothing(self, context: Tensor | None) -> Known:
+        """That nothing is known of rows but their context (B, C)."""
+        none = self.basis.mean.expand(0, *self.basis.mean.shape)
+        return Known(none, none.bool(), context)
 
     def rows_at_once(self) -> int:
         """How many rows go through the net at once when much is evaluated."""
@@ -204,16 +211,11 @@ class Denoising(NeuralModel):
         return max(1, _CELLS // (length * max(features, 256)))
 
     def _shown(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Which values (B, T, D) of the rows are shown while the model learns."""
-        whole = torch.ones_like(x, dtype=torch.bool)
-        if not self.parts:
-            return ~whole
-
-        def uniform(*shape: int) -> Tensor:
-            return torch.rand(shape, generator=generator, dtype=x.dtype, device=x.device)
-
+        """Which values (B, T, D) of rows are shown to learn to complete them."""
         if x.shape[1] > 1:
-            left = hide_at_random(whole, generator)
-        else:
-            left = uniform(*x.shape) < uniform(len(x), 1, 1)
-        return left & (uniform(len(x), 1, 1) < self.parts)
+            return hide_at_random(torch.ones_like(x, dtype=torch.bool), generator)
+        share, each = (
+            torch.rand(shape, generator=generator, dtype=x.dtype, device=x.device)
+            for shape in ((len(x), 1, 1), x.shape)
+        )
+        return each < share

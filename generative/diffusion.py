@@ -78,7 +78,7 @@ class Diffusion(Denoising):
         like = self.basis.mean.expand(n, *self.basis.mean.shape)  # (n, T, D)
         batch = Batch(like, self.context_rows(context, n))
         drawn = [
-            last(walk(self, self.unseen(part.x, part.context), steps, eta, generator))
+            last(walk(self, len(part.x), self.nothing(part.context), steps, eta, generator))
             for part in self.pieces(batch)
         ]
         return self._rows(torch.cat(drawn))
@@ -88,9 +88,8 @@ class Diffusion(Denoising):
     ) -> Iterator[Tensor]:
         """Rows (n, *shape) on their way from noise to draws, after each step of ``sample``."""
         self.check_fitted()
-        like = self.basis.mean.expand(n, *self.basis.mean.shape)
         with torch.no_grad():
-            for rows in walk(self, self.unseen(like, None), steps, 0.0, generator):
+            for rows in walk(self, n, self.nothing(None), steps, 0.0, generator):
                 yield self._rows(rows)
 
     @torch.no_grad()
@@ -144,10 +143,11 @@ class Diffusion(Denoising):
         batch, _ = self.prepare(x, context, generator)
         found = []
         for part in self.pieces(batch):
-            known = self.unseen(self.windows(part.x), part.context)
-            start = spread_evenly(len(part.x), part.x, generator)
+            x, known = self.windows(part.x), self.nothing(part.context)
+            start = spread_evenly(len(x), x, generator)
             times = [(start + k / draws) % 1 for k in range(draws)]
-            each = [self.errors(known, self.noise.ratio(u, self.clock), generator) for u in times]
+            ratios = [self.noise.ratio(u, self.clock) for u in times]
+            each = [self.errors(x, known, ratio, generator) for ratio in ratios]
             found.append(torch.stack(each).mean(0))
         return torch.cat(found)
 
@@ -233,22 +233,22 @@ class Diffusion(Denoising):
         if generator is None and not draw:
             generator = torch.Generator(self.device).manual_seed(0)
         data, seen, batch, here = self.prepare_holes(x, mask, context, generator)
-        known = Known(self.windows(batch.x), self.windows(here), batch.context)
-        rows = self.rows_at_once()
+        left = torch.split(self.windows(here), self.rows_at_once())
         filled = []
-        for start in range(0, len(known.x), rows):
-            part = known.at(slice(start, start + rows))
+        for part, known in zip(self.pieces(batch), left, strict=True):
+            told = Known(self.windows(part.x), known, part.context)
             if draw:
-                filled.append(last(walk(self, part, steps, 0.0, generator)))
+                rows = last(walk(self, len(known), told, steps, 0.0, generator))
             else:
-                guesses = [guess(self, part, generator) for _ in range(_GUESSES)]
-                filled.append(torch.stack(guesses).mean(0))
-        whole = torch.where(known.seen, known.x, torch.cat(filled))
-        return torch.where(seen, data, self._rows(whole))
+                guesses = [guess(self, told, generator) for _ in range(_GUESSES)]
+                rows = torch.stack(guesses).mean(0)
+            filled.append(torch.where(known, told.x, rows))
+        return torch.where(seen, data, self._rows(torch.cat(filled)))
 
     def _clean(self, batch: Batch, noise: float) -> Tensor:
-        x = self.windows(batch.x)
-        return self.estimate(x, self.std(noise, len(x)), self.unseen(x, batch.context))
+        """E[clean row | row] (B, T, D) of rows after preprocessing."""
+        known = self.nothing(batch.context)
+        return self.estimate(self.windows(batch.x), noise * self.basis.scale, known)
 
     def _check_noise(self, noise: float) -> None:
         if not self.noise.least <= noise <= self.noise.most:

@@ -30,31 +30,31 @@ def bound(model: Denoising, batch: Batch, draws: int, generator: torch.Generator
         generator: source of levels and noise.
     """
     x, basis, noise = model.windows(batch.x), model.basis, model.noise
-    known = model.unseen(x, batch.context)
+    known = model.nothing(batch.context)
     last = float(noise.most * basis.scale)
     total = farthest(basis.along(x - basis.mean), basis.variances, last)
-    total = total + nearest(model, known, float(noise.least * basis.scale), generator)
+    total = total + nearest(model, x, known, noise.least * basis.scale, generator)
     first, length = log_sine(noise.least), log_sine(noise.most) - log_sine(noise.least)
     start = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device)
     for draw in range(draws):
         sine = (first + length * (draw + start) / draws).exp()
         ratio = sine / (1 - sine.square()).clamp(min=1e-6).sqrt()
-        error = model.errors(known, ratio, generator) * x[0].numel()
+        error = model.errors(x, known, ratio, generator) * x[0].numel()
         total = total - length / draws * error
     return total
 
 
 def nearest(
-    model: Denoising, known: Known, std: float, generator: torch.Generator | None
+    model: Denoising, x: Tensor, known: Known, std: Tensor, generator: torch.Generator | None
 ) -> Tensor:
     """log p(x | x + τ ε) (B,) for one draw of the least noise.
 
     Normal around E[x | x + τ ε], with the variances that Gaussian data would have.
     """
-    x, basis = known.x, model.basis
+    basis = model.basis
     noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-    clean = model.estimate(x + std * noise, x.new_full((len(x),), std), known)
-    width = std * basis.share(std)
+    clean = model.estimate(x + std * noise, std, known)
+    width = std * basis.level(std).share
     return log_normal((basis.along(x - clean) / width).flatten(1)) - width.log().sum()
 
 

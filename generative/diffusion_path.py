@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def walk(
-    model: Denoising, known: Known, steps: int, eta: float, generator: torch.Generator | None
+    model: Denoising,
+    n: int,
+    known: Known,
+    steps: int,
+    eta: float,
+    generator: torch.Generator | None,
 ) -> Iterator[Tensor]:
     """Rows (B, T, D) at each level from the most noise to the least, then their means.
 
@@ -24,7 +29,8 @@ def walk(
 
     Args:
         model: fitted.
-        known: what is known of the rows.
+        n: how many rows, B.
+        known: what is known of them.
         steps: from the most noise to the least.
         eta: 0 for the deterministic path, 1 for draws of the posterior at each step.
         generator: source of the noise.
@@ -38,36 +44,36 @@ def walk(
             "eta from 0 to 1."
         )
     stds = model.noise.levels(steps, model.clock).flip(0) * model.basis.scale
-    noisy, last = start(model, known, generator), None
+    basis = model.basis
+    noisy, last = start(model, n, known, generator), None
     for std, after in itertools.pairwise(stds):
         yield noisy
         fresh = eta * (1 - (after / std) ** 2).sqrt()  # as a part of what comes after
         lower = after * (1 - fresh**2).sqrt()
-        turn = model.basis.turn(std, lower)
-        narrowed = model.basis.narrowed(noisy, std)
-        gaussian = model.basis.guess(narrowed, std)
-        ahead = added = model.added(narrowed, gaussian, std.expand(len(noisy)), known)
+        turn, level = basis.turn(std, lower), basis.level(std)
+        narrowed = basis.along(noisy - basis.mean) * level.narrowing
+        ahead = added = model.added(narrowed, level, known)
         if last is not None and not eta:  # as if it went on changing (Adams & Bashforth)
             ahead = added + turn / (2 * last[1]) * (added - last[0])
         noise = after * _normal(noisy, generator)
-        noisy = model.basis.move(narrowed, std, lower, ahead) + fresh * noise
-        noisy, last = torch.where(known.seen, known.x + noise, noisy), (added, turn)
+        noisy = known.put(basis.move(narrowed, std, lower, ahead) + fresh * noise, noise)
+        last = added, turn
     yield noisy
-    yield model.estimate(noisy, stds[-1].expand(len(noisy)), known)
+    yield model.estimate(noisy, stds[-1], known)
 
 
-def start(model: Denoising, known: Known, generator: torch.Generator | None) -> Tensor:
+def start(model: Denoising, n: int, known: Known, generator: torch.Generator | None) -> Tensor:
     """Rows (B, T, D) with the most noise, as Gaussian data would give them."""
     basis, std = model.basis, model.noise.most * model.basis.scale
-    noise = _normal(known.x, generator)
-    noisy = basis.mean + basis.back((basis.variances + std.square()).sqrt() * noise)
-    return torch.where(known.seen, known.x + std * noise, noisy)
+    noise = _normal(basis.mean.expand(n, *basis.mean.shape), generator)
+    noisy = basis.rows((basis.variances + std.square()).sqrt() * noise)
+    return known.put(noisy, std * noise)
 
 
 def guess(model: Denoising, known: Known, generator: torch.Generator | None) -> Tensor:
     """E[x | what is seen] (B, T, D), by looking at rows that are noise besides."""
-    noisy = start(model, known, generator)
-    return model.estimate(noisy, model.std(model.noise.most, len(noisy)), known)
+    noisy = start(model, len(known.x), known, generator)
+    return model.estimate(noisy, model.noise.most * model.basis.scale, known)
 
 
 def last(path: Iterator[Tensor]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -13,6 +13,20 @@ from generative.model import Stateful
 _JOINT = 2048  # numbers of a window, up to which its widest axes are taken together
 _WIDEST = 16  # of so many axes one is
 _LEAST = 1e-8  # of a variance, as a part of the largest: what does not vary must not divide
+
+
+class Level(NamedTuple):
+    """What noise of one size does to rows, along each axis.
+
+    Attributes:
+        std: of the noise (B, 1, 1), or (1, 1, 1) for all rows.
+        narrowing: what brings noisy rows to variance 1 (B, T, D).
+        share: how much of them is data, the correlation of the two (B, T, D).
+    """
+
+    std: Tensor
+    narrowing: Tensor
+    share: Tensor
 
 
 class GaussianBasis(Stateful):
@@ -37,9 +51,9 @@ class GaussianBasis(Stateful):
     >>> g = torch.Generator().manual_seed(0)
     >>> x = 3 * torch.randn(4000, 2, 5, generator=g)
     >>> basis = GaussianBasis().fit(x)
-    >>> noise = torch.tensor([[[4.0]]])
-    >>> guess = basis.guess(basis.narrowed(x[:1] + 4.0, noise), noise)
-    >>> torch.allclose(guess, 9 / 25 * (x[:1] + 4), atol=0.3), basis.scale
+    >>> noise = basis.level(torch.tensor(4.0))
+    >>> guess = basis.guess(basis.along(x[:1] + 4 - basis.mean) * noise.narrowing, noise)
+    >>> torch.allclose(basis.rows(guess), 9 / 25 * (x[:1] + 4), atol=0.3), basis.scale
     (True, tensor(3.0...))
     """
 
@@ -120,29 +134,40 @@ class GaussianBasis(Stateful):
         """Rows (B, T, D) with mean 0 and covariance I, turned as little as can be."""
         if self.whitening.numel():  # of vectors, in one product
             return (x - self.mean) @ self.whitening
-        return self.back(self.narrowed(x, 0.0))
+        return self.back(self.along(x - self.mean) * self.variances.rsqrt())
 
     def coloured(self, white: Tensor) -> Tensor:
         """Undo :meth:`white`, of rows without noise."""
-        return self.mean + self.back(self.along(white) * self.variances.sqrt())
+        return self.rows(self.along(white) * self.variances.sqrt())
 
-    def estimate(self, guess: Tensor, std: Tensor, added: Tensor) -> Tensor:
-        """E[x | noisy] (B, T, D): the Gaussian's, and what a net adds.
+    def rows(self, coordinates: Tensor) -> Tensor:
+        """Rows (B, T, D) that lie there."""
+        return self.mean + self.back(coordinates)
+
+    def level(self, std: Tensor) -> Level:
+        """What noise of these standard deviations does, (B,) or one for all."""
+        std = std.view(-1, 1, 1)
+        narrowing = (self.variances + std**2).rsqrt()
+        return Level(std, narrowing, self.variances.sqrt() * narrowing)
+
+    def guess(self, narrowed: Tensor, level: Level) -> Tensor:
+        """Coordinates (B, T, D) of E[x | noisy] of Gaussian data.
 
         Args:
-            guess: the Gaussian's (B, T, D), see :meth:`guess`.
-            std: of the noise (B, 1, 1).
+            narrowed: coordinates of noisy rows, times ``level.narrowing`` (B, T, D).
+            level: of their noise.
+        """
+        return self.variances.sqrt() * level.share * narrowed
+
+    def estimate(self, narrowed: Tensor, level: Level, added: Tensor) -> Tensor:
+        """Coordinates (B, T, D) of E[x | noisy]: the Gaussian's, and what a net adds.
+
+        Args:
+            narrowed: as of :meth:`guess`.
+            level: of the noise.
             added: by the net, along the axes and of a size around 1 (B, T, D).
         """
-        return guess + self.back(std * self.share(std) * added)
-
-    def guess(self, narrowed: Tensor, std: Tensor) -> Tensor:
-        """E[x | noisy] (B, T, D) of Gaussian data, from coordinates of noisy rows."""
-        return self.mean + self.back(self.variances.sqrt() * self.share(std) * narrowed)
-
-    def share(self, std: Tensor | float) -> Tensor:
-        """How much of noisy rows along each axis is data: the correlation of the two (B, T, D)."""
-        return self.variances.sqrt() * (self.variances + std**2).rsqrt()
+        return level.share * (self.variances.sqrt() * narrowed + level.std * added)
 
     def turn(self, std: Tensor, after: Tensor) -> Tensor:
         """By how much the angles atan(std / spread) of the axes fall from one noise to a lower."""
@@ -157,17 +182,13 @@ class GaussianBasis(Stateful):
         (Zhang & Chen 2023, §3).
 
         Args:
-            narrowed: coordinates of x + std · ε (B, T, D), see :meth:`narrowed`.
+            narrowed: as of :meth:`guess`.
             std: of the noise, a number.
             after: of the lower one.
             added: by the net, along the axes (B, T, D).
         """
         turned = narrowed + self.turn(std, after) * added
-        return self.mean + self.back((self.variances + after**2).sqrt() * turned)
-
-    def narrowed(self, x: Tensor, std: Tensor | float) -> Tensor:
-        """Coordinates of variance 1 (B, T, D) of rows x + std · ε."""
-        return self.along(x - self.mean) * (self.variances + std**2).rsqrt()
+        return self.rows((self.variances + after**2).sqrt() * turned)
 
 
 def reflection(index: Tensor, axes: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from generative.chain import Chain
 from generative.denoisers import Mixer, Perceptron
 from generative.denoising import Known
 from generative.diffusion import Diffusion
-from generative.gaussian_basis import GaussianBasis
+from generative.gaussian_basis import GaussianBasis, Level
 from generative.noise import Noise
 from generative.preprocessing import DropConstant, Standardise, Whiten
 from generative.training import Training
@@ -40,8 +40,8 @@ def correlated(n: int = 4000) -> Tensor:
 class GaussianOnly(Diffusion):
     always = 0.0  # added along each axis
 
-    def added(self, narrowed: Tensor, guess: Tensor, std: Tensor, known: Known) -> Tensor:
-        return self.always + 0.0 * super().added(narrowed, guess, std, known)
+    def added(self, narrowed: Tensor, level: Level, known: Known) -> Tensor:
+        return self.always + 0.0 * super().added(narrowed, level, known)
 
 
 def gaussian(preprocessing: Transform | None = None) -> Diffusion:
@@ -117,7 +117,8 @@ def test_a_step_of_a_gaussian_leaves_it_the_right_one() -> None:
     basis = GaussianBasis().fit(x)
     noisy = x + 9 * torch.randn(x.shape, generator=g)
     std, after = torch.tensor(9.0), torch.tensor(0.5)
-    moved = basis.move(basis.narrowed(noisy, std), std, after, torch.zeros_like(x))
+    narrowed = basis.along(noisy - basis.mean) * basis.level(std).narrowing
+    moved = basis.move(narrowed, std, after, torch.zeros_like(x))
     variances = basis.along(moved - basis.mean).var(0)
     assert ((basis.variances + 0.25) / variances - 1).abs().max() < 0.05
 
@@ -127,10 +128,11 @@ def test_what_a_net_adds_moves_rows_to_what_it_says() -> None:
     basis = GaussianBasis().fit(torch.randn(500, 1, 2, generator=generator()))
     noisy = torch.randn(4, 1, 2, generator=generator(1))
     added, std = torch.randn(4, 1, 2, generator=generator(2)), torch.tensor(1e-3)
-    narrowed = basis.narrowed(noisy, std)
-    guess = basis.guess(narrowed, std.view(1, 1, 1))
+    level = basis.level(std)
+    narrowed = basis.along(noisy - basis.mean) * level.narrowing
     end = basis.move(narrowed, std, torch.tensor(1e-6), added)
-    assert torch.allclose(end, basis.estimate(guess, std.view(1, 1, 1), added), atol=1e-5)
+    said = basis.rows(basis.estimate(narrowed, level, added))
+    assert torch.allclose(end, said, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 40), (6, 8)])
@@ -227,6 +229,26 @@ def test_windows() -> None:
     filled = model.impute(x.where(mask, torch.nan), mask)
     assert torch.equal(filled[mask], x[mask])
     assert (filled - x)[:, 5:, 0].square().mean() < 0.2 * x[..., 0].var()
+
+
+@torch.no_grad()
+def test_errors_are_of_what_is_not_seen() -> None:
+    """Of rows of which something is known and of others, whatever axes they are computed along."""
+    x = circles()[:, :, :2]
+    model = Diffusion((8, 2), network=Mixer(8, 1), parts=0.5)
+    model.fit(x, training=Training(epochs=1), generator=generator())
+    x = x[:5]
+    known = Known(x[:3], torch.rand(3, 8, 2, generator=generator(1)) < 0.5, None)
+    ratio = torch.tensor([0.1, 0.5, 1.0, 2.0, 40.0])
+    found = model.errors(x, known, ratio, generator(2))
+    std = ratio * model.basis.scale
+    noise = model.basis.back(torch.randn(x.shape, generator=generator(2)))
+    noisy = x + std[:, None, None] * noise
+    assert torch.allclose(known.put(noisy, std[:, None, None] * noise), noisy)
+    wrong = (x - model.estimate(noisy, std, known)).square()
+    wrong[:3][known.seen] = 0
+    weight = (1 + ratio.square()) / std.square()
+    torch.testing.assert_close(found, weight * wrong.mean((1, 2)), rtol=1e-3, atol=1e-5)
 
 
 def test_ratios_rise_and_steps_count() -> None:
