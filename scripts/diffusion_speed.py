@@ -43,9 +43,9 @@ class DiffusionSpeed:
 
     rows: int = 1280
     """In a pass."""
-    passes: int = 4
+    passes: int = 2
     """Of one training."""
-    rounds: int = 5
+    rounds: int = 15
     """Trainings of each, in turns."""
     sample_steps: int = 24
     """From noise to a sample."""
