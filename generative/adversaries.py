@@ -18,12 +18,12 @@ from generative.adversarial import (
 from generative.average import Average
 from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
-from generative.coders import Convolutional, Dense, Network
+from generative.coders import Dense, Network
 from generative.critic import Critic, Generator
 from generative.data import check_positive
-from generative.dcgan import DCGAN
 from generative.described import describe_part, part_from
 from generative.games import Game, Techniques
+from generative.networks import NETWORKS
 from generative.neural import NeuralModel
 from generative.training import Moment, Training
 from generative.transform import Transform
@@ -93,7 +93,7 @@ class Adversaries(NeuralModel):
     def from_settings(cls, settings: dict[str, Any]) -> Self:
         """An unfitted model from what :meth:`settings` returned."""
         parts = {
-            "network": part_from(settings["network"], (Dense, Convolutional, DCGAN)),
+            "network": part_from(settings["network"], NETWORKS),
             "game": part_from(settings["game"], (Game,)),
             "techniques": part_from(settings["techniques"], (Techniques,)),
         }

@@ -169,7 +169,7 @@ class Denoising(NeuralModel):
     def estimate(self, noisy: Tensor, std: Tensor, known: Known) -> Tensor:
         """E[x | noisy, known] (B, T, D), of rows with noise of std, (B,) or one for all."""
         level = self.basis.level(std)
-        narrowed = self.basis.along(noisy - self.basis.mean) * level.narrowing
+        narrowed = self.basis.narrowed(noisy, level)
         added = self.added(narrowed, level, known)
         return self.basis.rows(self.basis.estimate(narrowed, level, added))
 
@@ -182,7 +182,7 @@ class Denoising(NeuralModel):
         of many axes there is anything to learn.
 
         Args:
-            narrowed: coordinates of noisy rows, as of :meth:`GaussianBasis.guess` (B, T, D).
+            narrowed: coordinates of noisy rows (B, T, D), see :meth:`GaussianBasis.narrowed`.
             level: of their noise.
             known: what the net is told beside them.
         """

@@ -51,7 +51,7 @@ def walk(
         fresh = eta * (1 - (after / std) ** 2).sqrt()  # as a part of what comes after
         lower = after * (1 - fresh**2).sqrt()
         turn, level = basis.turn(std, lower), basis.level(std)
-        narrowed = basis.along(noisy - basis.mean) * level.narrowing
+        narrowed = basis.narrowed(noisy, level)
         ahead = added = model.added(narrowed, level, known)
         if last is not None and not eta:  # as if it went on changing (Adams & Bashforth)
             ahead = added + turn / (2 * last[1]) * (added - last[0])

@@ -13,11 +13,11 @@ from torch.distributions import Distribution, Independent
 
 from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
-from generative.coders import Convolutional, Dense, Network
+from generative.coders import Network
 from generative.data import Data
-from generative.dcgan import DCGAN
 from generative.described import describe_part, part_from
 from generative.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from generative.networks import NETWORKS
 from generative.neural import NeuralModel
 from generative.transform import Transform
 
@@ -76,7 +76,7 @@ class EncoderDecoder(NeuralModel):
         """An unfitted model from what :meth:`settings` returned."""
         parts = {
             "likelihood": part_from(settings["likelihood"], (Bernoulli, Gaussian, Categorical)),
-            "network": part_from(settings["network"], (Dense, Convolutional, DCGAN)),
+            "network": part_from(settings["network"], NETWORKS),
         }
         return super().from_settings({**settings, **parts})
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from generative.batches import Batch, check_rows
 from generative.chain import describe
-from generative.coders import Convolutional, Dense, Network
+from generative.coders import Dense, Network
 from generative.data import check_positive
-from generative.dcgan import DCGAN
 from generative.described import describe_part, part_from
 from generative.gaussian_basis import GaussianBasis
 from generative.latents import log_normal
+from generative.networks import NETWORKS
 from generative.neural import NeuralModel
 from generative.objectives import ContrastiveDivergence, NoiseContrast, Objective, ScoreMatching
 from generative.training import Moment, Training
@@ -87,10 +87,9 @@ class Energetic(NeuralModel):
             ContrastiveDivergence,
             ScoreMatching,
         )
-        networks: tuple[type[Network], ...] = (Dense, Convolutional, DCGAN)
         parts = {
             "objective": part_from(settings["objective"], objectives),
-            "network": part_from(settings["network"], networks),
+            "network": part_from(settings["network"], NETWORKS),
         }
         return super().from_settings({**settings, **parts})
 

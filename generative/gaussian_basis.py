@@ -52,7 +52,7 @@ class GaussianBasis(Stateful):
     >>> x = 3 * torch.randn(4000, 2, 5, generator=g)
     >>> basis = GaussianBasis().fit(x)
     >>> noise = basis.level(torch.tensor(4.0))
-    >>> guess = basis.guess(basis.along(x[:1] + 4 - basis.mean) * noise.narrowing, noise)
+    >>> guess = basis.guess(basis.narrowed(x[:1] + 4, noise), noise)
     >>> torch.allclose(basis.rows(guess), 9 / 25 * (x[:1] + 4), atol=0.3), basis.scale
     (True, tensor(3.0...))
     """
@@ -150,11 +150,15 @@ class GaussianBasis(Stateful):
         narrowing = (self.variances + std**2).rsqrt()
         return Level(std, narrowing, self.variances.sqrt() * narrowing)
 
+    def narrowed(self, x: Tensor, level: Level) -> Tensor:
+        """Coordinates of variance 1 (B, T, D) of noisy rows."""
+        return self.along(x - self.mean) * level.narrowing
+
     def guess(self, narrowed: Tensor, level: Level) -> Tensor:
         """Coordinates (B, T, D) of E[x | noisy] of Gaussian data.
 
         Args:
-            narrowed: coordinates of noisy rows, times ``level.narrowing`` (B, T, D).
+            narrowed: coordinates of noisy rows (B, T, D), see :meth:`narrowed`.
             level: of their noise.
         """
         return self.variances.sqrt() * level.share * narrowed

@@ -117,7 +117,7 @@ def test_a_step_of_a_gaussian_leaves_it_the_right_one() -> None:
     basis = GaussianBasis().fit(x)
     noisy = x + 9 * torch.randn(x.shape, generator=g)
     std, after = torch.tensor(9.0), torch.tensor(0.5)
-    narrowed = basis.along(noisy - basis.mean) * basis.level(std).narrowing
+    narrowed = basis.narrowed(noisy, basis.level(std))
     moved = basis.move(narrowed, std, after, torch.zeros_like(x))
     variances = basis.along(moved - basis.mean).var(0)
     assert ((basis.variances + 0.25) / variances - 1).abs().max() < 0.05
@@ -129,7 +129,7 @@ def test_what_a_net_adds_moves_rows_to_what_it_says() -> None:
     noisy = torch.randn(4, 1, 2, generator=generator(1))
     added, std = torch.randn(4, 1, 2, generator=generator(2)), torch.tensor(1e-3)
     level = basis.level(std)
-    narrowed = basis.along(noisy - basis.mean) * level.narrowing
+    narrowed = basis.narrowed(noisy, level)
     end = basis.move(narrowed, std, torch.tensor(1e-6), added)
     said = basis.rows(basis.estimate(narrowed, level, added))
     assert torch.allclose(end, said, atol=1e-5)
