@@ -72,6 +72,8 @@ class Mixer(Denoiser):
 
     def __post_init__(self) -> None:
         check_positive("Mixer", width=self.width, blocks=self.blocks)
+        if self.width < 2:
+            raise ValueError(f"Mixer was given width={self.width}; a step needs 2 numbers or more.")
 
     def build(self, steps: int, features: int, beside: int, context: int) -> nn.Module:
         """The net."""
@@ -105,10 +107,11 @@ class DensePart(nn.Module):
             known: more of it for the first K rows (K, T, F), which is 0 for the others.
             context: (B, C).
         """
-        given = [x.flatten(1), waves(level)]
-        given += [] if beside is None else [beside.flatten(1)]
+        steps = [] if beside is None else [beside]
         if known is not None:
-            given.append(F.pad(known.flatten(1), (0, 0, 0, len(x) - len(known))))
+            steps.append(F.pad(known, (0, 0, 0, 0, 0, len(x) - len(known))))
+        given = [x.flatten(1), waves(level)]
+        given += [torch.cat(steps, 2).flatten(1)] if steps else []
         given += [] if context is None else [context]
         told: Tensor = self.body(torch.cat(given, 1))
         return told.view_as(x)
@@ -183,12 +186,16 @@ class Told(nn.Module):
 def along_steps(body: nn.Sequential, h: Tensor) -> Tensor:
     """What a perceptron makes of the steps of h (B, T, H), each feature for itself.
 
-    The same as ``body(h.mT).mT``, without copies of what is transposed.
+    The same as ``body(h.mT).mT``, without copies of what is transposed, but with a gradient of the
+    weights for each row: that takes less only where there are fewer steps than features.
 
     >>> body, h = mlp(3, (4,), 3), torch.randn(2, 3, 5)
     >>> torch.allclose(along_steps(body, h), body(h.mT).mT, atol=1e-6)
     True
     """
+    if h.shape[1] > h.shape[2]:
+        told: Tensor = body(h.mT).mT
+        return told
     for layer in body:
         if isinstance(layer, nn.Linear):
             h = torch.baddbmm(layer.bias[:, None], layer.weight.expand(len(h), -1, -1), h)

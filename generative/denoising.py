@@ -126,18 +126,20 @@ class Denoising(NeuralModel):
     ) -> dict[str, Tensor]:
         """The mean of :meth:`errors` at ratios spread over their range.
 
-        The share ``parts`` of the rows show a random part of themselves, every other one beside
-        the largest noise: that is where ``impute`` asks what is hidden. They are the first rows,
-        as which is first is random.
+        The share ``parts`` of the rows, over many steps, show a random part of themselves, half of
+        them beside the largest noise: that is where ``impute`` asks what is hidden. They are the
+        first rows; which those are is random while the model learns.
         """
         x = self.windows(batch.x)
-        told, rest = x.tensor_split([math.ceil(self.parts * len(x))])
+        share = self.parts * len(x)
+        count = math.floor((moment.step + 1) * share) - math.floor(moment.step * share)
+        told, rest = x.tensor_split([count])
         seen = self._shown(told, generator)
-        asked = seen.any(2).any(1)
-        asked[1::2] = False
+        asked = torch.rand(count, generator=generator, device=x.device) < 0.5
+        asked &= seen.any(2).any(1)
         times = torch.cat([spread_evenly(len(rows), x, generator) for rows in (told, rest)])
         ratio = self.noise.ratio(times, self.clock)
-        ratio[: len(told)].masked_fill_(asked, self.noise.most)
+        ratio[:count].masked_fill_(asked, self.noise.most)
         known = Known(told, seen, batch.context)
         return {"loss": self.errors(x, known, ratio, generator).mean()}
 

@@ -83,14 +83,20 @@ class Diffusion(Denoising):
         ]
         return self._rows(torch.cat(drawn))
 
+    @torch.no_grad()
     def walk(
-        self, n: int, generator: torch.Generator | None = None, *, steps: int = 20
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        context: Data | None = None,
+        *,
+        steps: int = 20,
     ) -> Iterator[Tensor]:
         """Rows (n, *shape) on their way from noise to draws, after each step of ``sample``."""
         self.check_fitted()
-        with torch.no_grad():
-            for rows in walk(self, n, self.nothing(None), steps, 0.0, generator):
-                yield self._rows(rows)
+        known = self.nothing(self.context_rows(context, n))
+        for rows in walk(self, n, known, steps, 0.0, generator):
+            yield self._rows(rows)
 
     @torch.no_grad()
     def elbo(

@@ -65,9 +65,9 @@ def walk(
 def start(model: Denoising, n: int, known: Known, generator: torch.Generator | None) -> Tensor:
     """Rows (B, T, D) with the most noise, as Gaussian data would give them."""
     basis, std = model.basis, model.noise.most * model.basis.scale
-    noise = _normal(basis.mean.expand(n, *basis.mean.shape), generator)
+    noise = _normal(basis.mean.expand(n, *basis.mean.shape), generator)  # along the axes
     noisy = basis.rows((basis.variances + std.square()).sqrt() * noise)
-    return known.put(noisy, std * noise)
+    return known.put(noisy, std * basis.back(noise))
 
 
 def guess(model: Denoising, known: Known, generator: torch.Generator | None) -> Tensor:

@@ -130,7 +130,7 @@ class NeuralModel(Prepared):
         self.row_shape = torch.tensor([size or 0 for size in row_shape(data.x)])
         try:
             if not self.fitted:
-                with torch.no_grad():
+                with torch.no_grad(), self.exact():
                     self.before_fit(data)
             trainer = Trainer(self, data, held_out, training, generator)
             if monitor.checkpoint is not None and monitor.checkpoint.exists():
@@ -142,7 +142,7 @@ class NeuralModel(Prepared):
             trainer.run(monitor)
         finally:
             self.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.exact():
             self.after_fit(data)
         return self
 
@@ -174,7 +174,8 @@ class NeuralModel(Prepared):
         before = self.preprocessing
         try:
             if not self.fitted:
-                self.preprocessing = copy.deepcopy(before).fit(frames(data).to(self._like))
+                with self.exact():
+                    self.preprocessing = copy.deepcopy(before).fit(frames(data).to(self._like))
             for batch in (data, held_out):
                 for start in range(0, 0 if batch is None else len(batch.x), CHUNK):
                     assert batch is not None

@@ -89,15 +89,19 @@ class Prepared(GenerativeModel):
         The steps of a sequence are preprocessed one by one, those beyond its length become 0.
         """
         x = batch.x if batch.x.is_floating_point() else batch.x.to(self.dtype)
+        with self.exact():
+            y, log_det = self.preprocessing(x.flatten(0, 1) if x.dim() == 3 else x, generator)
         if x.dim() != 3:
-            y, log_det = self.preprocessing(x, generator)
             return batch._replace(x=y), log_det
-        y, log_det = self.preprocessing(x.flatten(0, 1), generator)
         y, log_det = y.reshape(*x.shape[:2], -1), log_det.reshape(x.shape[:2])
         if batch.lengths is not None:
             valid = within(batch.lengths, x.shape[1])
             y, log_det = torch.where(valid[..., None], y, 0), torch.where(valid, log_det, 0)
         return batch._replace(x=y), log_det.sum(1)
+
+    def exact(self) -> torch.autocast:
+        """Within it products have the precision of what goes into them, even in half precision."""
+        return torch.autocast(self.device.type, enabled=False)
 
     def in_data_units(self, y: Tensor) -> Tensor:
         """Undo the preprocessing of what the nets give."""

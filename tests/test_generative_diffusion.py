@@ -231,26 +231,6 @@ def test_windows() -> None:
     assert (filled - x)[:, 5:, 0].square().mean() < 0.2 * x[..., 0].var()
 
 
-@torch.no_grad()
-def test_errors_are_of_what_is_not_seen() -> None:
-    """Of rows of which something is known and of others, whatever axes they are computed along."""
-    x = circles()[:, :, :2]
-    model = Diffusion((8, 2), network=Mixer(8, 1), parts=0.5)
-    model.fit(x, training=Training(epochs=1), generator=generator())
-    x = x[:5]
-    known = Known(x[:3], torch.rand(3, 8, 2, generator=generator(1)) < 0.5, None)
-    ratio = torch.tensor([0.1, 0.5, 1.0, 2.0, 40.0])
-    found = model.errors(x, known, ratio, generator(2))
-    std = ratio * model.basis.scale
-    noise = model.basis.back(torch.randn(x.shape, generator=generator(2)))
-    noisy = x + std[:, None, None] * noise
-    assert torch.allclose(known.put(noisy, std[:, None, None] * noise), noisy)
-    wrong = (x - model.estimate(noisy, std, known)).square()
-    wrong[:3][known.seen] = 0
-    weight = (1 + ratio.square()) / std.square()
-    torch.testing.assert_close(found, weight * wrong.mean((1, 2)), rtol=1e-3, atol=1e-5)
-
-
 def test_ratios_rise_and_steps_count() -> None:
     noise = Noise(0.02, 30.0, 0.3)
     levels = noise.levels(50, noise.clock(torch.tensor([[0.1, 7.0]])))
