@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -116,7 +115,7 @@ class Adversaries(NeuralModel):
         check_context(self, batch.context, len(batch.x))
 
     def check_training(self, rows: int, training: Training) -> None:
-        """Refuse patience, and batches of one row where the critic compares rows.
+        """Refuse patience, too.
 
         Raises:
             ValueError: in one sentence.
@@ -126,13 +125,11 @@ class Adversaries(NeuralModel):
                 f"A {type(self).__name__} was given patience={training.patience}; the losses of "
                 "players do not tell how good samples are: leave it out."
             )
-        smallest = rows // math.ceil(rows / training.batch_size)
-        if self.critic.together and smallest < 2:
-            raise ValueError(
-                f"Batches of {smallest} row are too small for minibatch discrimination or batch "
-                f"norm in the critic (batch_size={training.batch_size} of {rows} rows); give "
-                "batches of 2 or more."
-            )
+        super().check_training(rows, training)
+
+    def compares_rows(self) -> bool:
+        """Minibatch discrimination does, too."""
+        return self.critic.together or super().compares_rows()
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """The critic and the generator."""

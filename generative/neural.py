@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
@@ -79,6 +80,17 @@ class NeuralModel(Prepared):
         Raises:
             ValueError: in one sentence.
         """
+        smallest = rows // math.ceil(rows / training.batch_size)
+        if smallest < 2 and self.compares_rows():
+            raise ValueError(
+                f"Batches of {smallest} row are too small for batch norm or minibatch "
+                f"discrimination (batch_size={training.batch_size} of {rows} rows); give batches "
+                "of 2 or more."
+            )
+
+    def compares_rows(self) -> bool:
+        """Whether what the nets make of a row depends on the others of its batch."""
+        return any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in self.modules())
 
     def before_fit(self, data: Batch) -> None:
         """What the first ``fit`` learns of data, here as they were given, without gradients."""

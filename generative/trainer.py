@@ -82,17 +82,21 @@ class Trainer:
             while not self.done():
                 self.take_step()
                 display.move(self.step)
+                whole = self.step % self.steps_per_epoch == 0
+                if whole:
+                    self.end_epoch(display)
                 late = time.monotonic() > deadline
-                if late or self.step % self.steps_per_epoch == 0:
+                due = time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS
+                if monitor.checkpoint is not None and (due or late):
+                    continuation.write(monitor.checkpoint, self)
+                    written = time.monotonic()
+                if late and not whole:  # after the checkpoint, which goes on within the epoch
                     self.end_epoch(display)
                 if late:
                     break
-                due = time.monotonic() - written > SECONDS_BETWEEN_CHECKPOINTS
-                if monitor.checkpoint is not None and due:
+            else:
+                if monitor.checkpoint is not None:
                     continuation.write(monitor.checkpoint, self)
-                    written = time.monotonic()
-        if monitor.checkpoint is not None:
-            continuation.write(monitor.checkpoint, self)
         if self.best_weights:
             self.model.load_state_dict(self.best_weights)
         self.model.zero_grad()

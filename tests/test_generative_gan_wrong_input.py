@@ -76,7 +76,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "small batch": (
         lambda: GAN(2, techniques=ALIKE).fit(X, training=Training(batch_size=1)),
-        "Batches of 1 row are too small for minibatch discrimination",
+        "Batches of 1 row are too small for batch norm or minibatch discrimination",
     ),
     "not fitted": (lambda: GAN(2).sample(3), "not fitted"),
     "no samples": (lambda: fitted().sample(0), "asked for 0 rows"),

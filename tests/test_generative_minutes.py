@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,13 +42,22 @@ def test_epochs_that_are_over_before_end_it_too() -> None:
 
 
 def test_what_ended_in_time_goes_on(tmp_path: Path) -> None:
-    monitor = Monitor(checkpoint=tmp_path / "checkpoint.zip")
-    short = Training(2, 16, minutes=1e-6)  # one step of eight
-    model = denoiser().fit(X, training=short, monitor=monitor, generator=generator())
-    assert model.epochs_trained == 1
-    goes_on = denoiser().fit(X, training=Training(2, 16), monitor=monitor, generator=generator())
-    whole = denoiser().fit(X, training=Training(2, 16), generator=generator())
-    assert same(dict(goes_on.net.named_parameters()), dict(whole.net.named_parameters()))
+    short = Training(2, 16, patience=2, minutes=1e-6)  # one step of eight
+    told: list[tuple[int, dict[str, float]]] = []
+
+    def fit(training: Training, **monitored: Any) -> Any:
+        monitor = Monitor(report=lambda *epoch: told.append(epoch), **monitored)
+        return denoiser().fit(
+            X, training=training, validation=0.2, monitor=monitor, generator=generator()
+        )
+
+    for _ in range(3):
+        assert fit(short, checkpoint=tmp_path / "checkpoint.zip").epochs_trained == 1
+    goes_on = fit(replace(short, minutes=None), checkpoint=tmp_path / "checkpoint.zip")
+    cut, told = told[3:], []
+    whole = fit(replace(short, minutes=None))
+    assert same(goes_on.state_dict(), whole.state_dict())
+    assert cut == told
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan")])
