@@ -239,7 +239,9 @@ def test_half_precision_learns_with_penalties_and_norms(game: Game) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         made.fit(rows(), training=Training(epochs=2, batch_size=16), generator=generator())
     assert all(each.dtype == torch.float32 for each in made.parameters())
-    assert not same(values(made), values(model(game)))
+    before = dict(model(game).named_parameters())
+    moved = [(each - before[name]).abs().max() for name, each in made.named_parameters()]
+    assert max(moved) > 1e-4
 
 
 @pytest.mark.parametrize("family", [VAE, EnergyModel])
