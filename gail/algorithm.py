@@ -1,7 +1,8 @@
 """GAIL: generative adversarial imitation learning (Ho & Ermon 2016, arXiv 1606.03476).
 
-The loop of the paper's Algorithm 1 is :meth:`GAIL.train`; collecting trajectories is
-:meth:`gail.ppo.TorchPPO.collect_rollouts`.
+One iteration of the paper's Algorithm 1 is :meth:`GAIL.train`, on the trajectories that
+:meth:`gail.ppo.TorchPPO.collect_rollouts` has collected; the loop over both is Stable-Baselines3's
+``learn``.
 """
 
 from __future__ import annotations

@@ -11,13 +11,15 @@ Record = dict[str, Any]
 def mnist_gans_table(record: Record) -> str:
     """Distances of samples from test images, means over seeds."""
     settings = record["settings"]
+    products = "bfloat16" if settings["half_precision"] else "float32"
+    dense = " with a dense layer (hinge without)" if settings["dense"] else ""
     lines = [
         f"MNIST, {settings['minutes']:g} minutes of training each, {settings['threads']} "
-        f"thread, products in bfloat16; {settings['samples']:,} samples beside as many test "
+        f"thread(s), products in {products}; {settings['samples']:,} samples beside as many test "
         "images, in features of a "
         f"classifier of digits ({record['classifier_accuracy']:.1%} right). Means over seeds, and "
-        "the least and the largest. The plain GAN has perceptrons, all others convolutions with a "
-        "dense layer (hinge without); techniques are added to DCGAN, which has the moving average "
+        "the least and the largest. The plain GAN has perceptrons, all others "
+        f"convolutions{dense}; techniques are added to DCGAN, which has the moving average "
         "alone. Reconstructions: mean squared error of test images, pixels "
         f"from 0 to 1. SHA-256 of the file: {record['mnist_sha256'][:12]}….\n",
         "| model | seeds | FID | KID | precision | recall | reconstruction | steps |",

@@ -35,8 +35,8 @@ over the number of episodes given. One seed decides
 little: differences of a few hundredths are noise, and so is a single fall.
 
 The first row is where all others start from: the preset of that time. Each other row says what
-differs from it. The preset of today came of these and of longer runs, whose scores are in the
-results.
+differs from it; a setting that the project has no more, because it gained nothing, is marked.
+The preset of today came of these and of longer runs, whose scores are in the results.
 """
 
 
@@ -100,9 +100,9 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """What differs, as flags."""
+    """What differs, as flags; those that are no more are marked."""
     return ", ".join(
-        f"`{name.replace('_', '-')} {value}`"
+        f"`{name.replace('_', '-')} {value}`" + " (setting removed since)" * (name in REMOVED)
         for name, value in after.items()
         if value != before.get(name) and name != "steps"
     )

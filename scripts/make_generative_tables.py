@@ -14,6 +14,7 @@ from typing import Any
 import gan_tables
 import pixel_tables
 import window_tables
+from demonstration_tables import named, not_shipped
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "generative"
 HEAD = """# Results of generative models
@@ -61,7 +62,7 @@ def counts_table(record: Record) -> str:
 def density_table(record: Record) -> str:
     """Log-density of held-out demonstrations by number of Gaussians."""
     lines = [
-        f"{record['environment']}, {record['demonstrations']['name']}: {record['rows']:,} rows "
+        f"{record['environment']}, {named(record['demonstrations'])}: {record['rows']:,} rows "
         f"fitted to, {record['held_out_rows']:,} of other episodes held out; states and actions, "
         f"whitened. Kernel density on 4,000 rows: "
         f"{record['kernel_rows_per_second']:,.0f} rows/s.\n",
@@ -184,7 +185,8 @@ def render() -> str:
     records = [
         json.loads(path.read_text()) | {"file": path.name} for path in sorted(FOLDER.glob("*.json"))
     ]
-    parts = [HEAD]
+    note = not_shipped(records)
+    parts = [HEAD, f"{note}\n"] if note else [HEAD]
     for kind, (title, table) in TABLES.items():
         for record in (each for each in records if each["kind"] == kind):
             source = f"[Raw figures]({record['file']}), by `{record['command']}`."

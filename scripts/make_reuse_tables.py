@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from demonstration_tables import named, not_shipped
+
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "reuse"
 HEAD = """# Results of generative models reused for imitation
 
@@ -42,7 +44,7 @@ def cleaning_table(record: Record) -> str:
     """Returns of what is learned from good, spoiled and cleaned demonstrations."""
     settings, clean = record["settings"], record["clean"]
     lines = [
-        f"{record['environment']}, {record['demonstrations']['name']}: {settings['share']:.0%} of "
+        f"{record['environment']}, {named(record['demonstrations'])}: {settings['share']:.0%} of "
         f"the episodes replaced. Cloning: {settings['seeds']} seeds, {settings['cloning_steps']:,} "
         f"minibatches; GAIL: one seed, {settings['gail_steps']:,} steps; "
         f"{settings['episodes']} episodes a score; standard errors over seeds of cloning, over "
@@ -65,7 +67,8 @@ def cleaning_table(record: Record) -> str:
 def distance_table(record: Record) -> str:
     """How well the distance told of the true return."""
     lines = [
-        f"{record['env']}, {record['method']}, seed {record['seed']}, "
+        f"{record['env']}, {named(record['demonstrations'])}, {record['method']}, "
+        f"seed {record['seed']}, "
         f"{len(record['curve'])} scores over {record['steps']:,} steps, by "
         f"`{record['trained']['command']}`.\n",
         "| | |",
@@ -83,7 +86,7 @@ def repair_table(record: Record) -> str:
     """Share of the return that is kept, by repair and share of failed sensors."""
     settings, shares = record["settings"], record["settings"]["shares"]
     head = " | ".join(f"{share:.0%} missing" for share in shares)
-    names = " and ".join(each["name"] for each in record["demonstrations"])
+    names = " and ".join(named(each) for each in record["demonstrations"])
     lines = [
         f"{record['environment']}, models fitted to {names}; return "
         f"{record['whole']:,.0f} with all sensors, {settings['episodes']} episodes a score. Shares "
@@ -127,7 +130,8 @@ TABLES: dict[str, tuple[str, Callable[[Record], str]]] = {
 
 def render(records: Sequence[Record]) -> str:
     """The page of all results; each record tells its ``file``."""
-    parts = [HEAD]
+    note = not_shipped(records)
+    parts = [HEAD, f"{note}\n"] if note else [HEAD]
     for kind, (title, table) in TABLES.items():
         own = [each for each in records if each["kind"] == kind]
         parts += [f"## {title}\n"] if own else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from demonstration_tables import named
+
 Record = dict[str, Any]
 
 
@@ -13,7 +15,7 @@ def sequence_vae_table(record: Record) -> str:
     settings, windows, episodes = record["settings"], record["windows"], record["episodes"]
     mse, bounds = record["reconstruction"], record["bounds"]
     lines = [
-        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
+        f"{record['environment']}, {named(record['demonstrations'])}: {windows['fitted']:,} "
         f"windows of {settings['steps']} steps from {episodes['fitted']} episodes fitted to, "
         f"{windows['held_out']:,} from {episodes['held_out']} others held out; states and actions, "
         f"{record['live_dimensions']} dimensions that vary, standardised, clipped at "
@@ -103,7 +105,7 @@ def about_windows(record: Record, how: str = "") -> str:
     """The data, and how long training and drawing took."""
     settings, windows, speed = record["settings"], record["windows"], record["speed"]
     return (
-        f"{record['environment']}, {record['demonstrations']['name']}: {windows['fitted']:,} "
+        f"{record['environment']}, {named(record['demonstrations'])}: {windows['fitted']:,} "
         f"windows of {settings['steps']} steps fitted to, {windows['held_out']:,} of other "
         "episodes held out, as in the table of the sequence VAE. "
         f"{record['parameters']:,} parameters; {speed['training_seconds']:,.0f} s of training, "

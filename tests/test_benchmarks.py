@@ -54,6 +54,17 @@ def test_summaries_follow_from_the_episodes(path: Path) -> None:
         assert record["normalised_score"] == pytest.approx(score.normalised_score)
 
 
+def test_rows_come_by_task_then_demonstrations_then_method_and_peers_are_explained() -> None:
+    found = make_tables.all_conditions()
+    files = [(row.environment, row.scores[0].demonstrations is None, row.hash) for row in found]
+    assert [key[:2] for key in files] == sorted(key[:2] for key in files)
+    assert len({*files}) == sum(a != b for a, b in zip(files, [None, *files], strict=False))
+    note = make_tables.peer_note(found)
+    assert "10,000,000 steps" in note
+    assert "999,424 steps" in note
+    assert make_tables.peer_note([row for row in found if row.method == "gail"]) == ""
+
+
 def test_a_result_is_recorded_from_a_runs_folder(tmp_path: Path) -> None:
     from gail.cli import main
 

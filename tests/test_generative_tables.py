@@ -16,6 +16,7 @@ import gan_tables  # noqa: E402
 import make_generative_tables as tables  # noqa: E402
 import pixel_tables  # noqa: E402
 import window_tables  # noqa: E402
+from demonstration_tables import OTHERS, not_shipped  # noqa: E402
 
 RECORDS = [json.loads(path.read_text()) for path in sorted(tables.FOLDER.glob("*.json"))]
 
@@ -58,7 +59,7 @@ def test_tables_of_made_up_figures() -> None:
     result = {"live_dimensions": 3, "log_prob": 1.0, "rows_per_second": 1e5}
     density = {
         "environment": "Ant-v5",
-        "demonstrations": {"name": "a.npz"},
+        "demonstrations": {"name": "a.npz", "hash": "0123456789abcdef"},
         "rows": 10,
         "held_out_rows": 5,
         "kernel_rows_per_second": 300.0,
@@ -69,6 +70,19 @@ def test_tables_of_made_up_figures() -> None:
     }
     row = "| 16 | 3 | 1.00 | 3.50 | +2.50 | 100,000 |"
     assert row in tables.density_table(density)
+    assert "a.npz (01234567): 10 rows" in tables.density_table(density)
+
+
+def test_a_file_that_is_not_the_shipped_one_is_told() -> None:
+    record = {"environment": "toy/PointMass-v0", "demonstrations": {"name": "a.npz", "hash": "0"}}
+    assert not_shipped([record, {"demonstrations": None}]) == ""
+    named = {"name": "toy-pointmass-v0.npz", "hash": "0123456789abcdef"}
+    told = not_shipped([record | {"demonstrations": [named]}] * 2)
+    assert told.startswith("toy-pointmass-v0.npz (01234567) is not the file of that name")
+    assert told.count("not shipped") == 1
+    (known,) = OTHERS
+    page = tables.render()
+    assert f"ant-v5.npz ({known}) is not the file" in page
 
 
 def test_table_of_made_up_bounds() -> None:
@@ -105,7 +119,7 @@ def test_tables_of_made_up_windows_and_energies() -> None:
     tests = {"logistic": [0.5, 0.6], "mlp": [0.7, 0.8]}
     windows = {
         "environment": "Ant-v5",
-        "demonstrations": {"name": "a.npz"},
+        "demonstrations": {"name": "a.npz", "hash": "0123456789abcdef"},
         "settings": {"steps": 32, "sample_steps": 25, "threads": 2, "missing": 0.3, "draws": 2},
         "windows": {"fitted": 1000, "held_out": 50},
         "parameters": 12,
@@ -130,7 +144,13 @@ def test_tables_of_made_up_windows_and_energies() -> None:
 def test_tables_of_made_up_gans() -> None:
     distances = {"fid": 1.5, "kid": 0.25, "precision": 0.75, "recall": 0.5}
     mnist = {
-        "settings": {"minutes": 10.0, "threads": 1, "samples": 10_000},
+        "settings": {
+            "minutes": 10.0,
+            "threads": 1,
+            "samples": 10_000,
+            "half_precision": False,
+            "dense": 0,
+        },
         "classifier_accuracy": 0.99,
         "mnist_sha256": "0123456789abcdef",
         "records": [
@@ -140,6 +160,8 @@ def test_tables_of_made_up_gans() -> None:
         ],
     }
     table = gan_tables.mnist_gans_table(mnist)
+    assert "products in float32" in table
+    assert "a dense layer" not in table
     assert "| training images | 1 | 1.5 | 0.2 | 0.75 | 0.50 | – | – |" in table
     assert "| vaegan | 2 | 2.0 (1.5–2.5) | 0.2 (0.2–0.2) |" in table
     assert "| 0.0300 (0.0200–0.0400) | 10 (9–11) |" in table
@@ -149,7 +171,7 @@ def test_tables_of_made_up_gans() -> None:
     assert "| ring | hinge | 8, 7 of 8 | 90%, 80% | 10 |" in table
     windows = {
         "environment": "Ant-v5",
-        "demonstrations": {"name": "a.npz"},
+        "demonstrations": {"name": "a.npz", "hash": "0123456789abcdef"},
         "settings": {"steps": 32, "threads": 1},
         "windows": {"fitted": 1000, "held_out": 50},
         "parameters": 12,

@@ -22,7 +22,8 @@ from gail.scorekeeper import ScoreKeeper
 
 IMITATION_ENVS = 8
 IMITATION_ROUND = 16384  # environment steps
-# What imitation published for its Ant, found by its authors' search:
+IMITATION_STEPS = 10_000_000  # of the runs that its settings were found for
+# What imitation published for seals/Ant-v0, found by its authors' search:
 # benchmarking/example_gail_seals_ant_best_hp_eval.json of HumanCompatibleAI/imitation, 2023.
 IMITATION_PPO: dict[str, Any] = {
     "batch_size": 16,
@@ -58,7 +59,7 @@ def sb3_ppo(job: Job) -> Trained:
 
 
 def imitation_gail(job: Job) -> Trained:
-    """imitation's GAIL with the settings its authors tuned for Ant.
+    """imitation's GAIL with the settings its authors tuned for seals/Ant-v0; never cloned.
 
     Eight environments in this process, which is faster here than their eight processes. Runs
     shorter than one of its rounds have one round of their length.

@@ -38,9 +38,7 @@ METHODS: dict[Method, About] = {
     "bc": About("behavioural cloning", imitates=True, steps=False),
     "ppo": About("PPO on the task's own reward", imitates=False, steps=True),
     "sb3-ppo": About("SB3's PPO on the task's own reward", imitates=False, steps=True),
-    "imitation-gail": About(
-        "imitation's GAIL, tuned", True, True, "imitation.algorithms.adversarial.gail"
-    ),
+    "imitation-gail": About("imitation's GAIL, tuned for seals/Ant", True, True, _IMITATION),
     "constant": About("control: constant reward", imitates=True, steps=True),
     "constant-uncloned": About("control: constant reward, not cloned", True, True),
     "random": About("random actions", imitates=False, steps=False),

@@ -45,7 +45,7 @@ def ant() -> Suite:
             *grid(["ppo", "constant"], tasks, trajectories=[4], steps=1_500_000, points=10),
             *grid(["sb3-ppo"], tasks, trajectories=[4], steps=1_500_000, points=10),
             *grid(["constant-uncloned"], tasks, trajectories=[4], steps=1_000_000, points=4),
-            # A million of the ten it was tuned for, because it is slow.
+            # A million of the ten its settings were tuned for (on seals/Ant), because it is slow.
             *grid(["imitation-gail"], tasks, trajectories=[4], steps=1_000_000, points=4),
         ),
     )

@@ -195,7 +195,7 @@ def points(score: Score, *, deterministic: bool) -> list[tuple[int, float]]:
 
 
 def conditions(scores: Iterable[Score]) -> list[Condition]:
-    """Group scores, by environment, then demonstrations, then method."""
+    """Group scores, by environment, then what was imitated, then method; rewards come last."""
     groups: dict[str, list[Score]] = {}
     for score in sorted(scores, key=_order):
         groups.setdefault(_key(score), []).append(score)
@@ -203,9 +203,10 @@ def conditions(scores: Iterable[Score]) -> list[Condition]:
 
 
 def _order(score: Score) -> tuple[Any, ...]:
-    known = score.reference or {}
-    what = (known.get("name", "~"), -known.get("episodes", 0), score.every)
-    return (score.environment, *what, ORDER.index(score.method), score.asked_steps, score.seed)  # type: ignore[arg-type]
+    known = score.demonstrations or {}
+    what = (not known, known.get("name", ""), -known.get("episodes", 0), known.get("hash", ""))
+    how = (score.every, ORDER.index(score.method), score.asked_steps, score.seed)  # type: ignore[arg-type]
+    return (score.environment, *what, *how)
 
 
 def _key(score: Score) -> str:
