@@ -127,7 +127,7 @@ def make_single(id: str, render_mode: str | None = None) -> gym.Env[Any, Any]:
         reason = (str(error).strip().splitlines() or [repr(error)])[0].rstrip(".")
         raise ValueError(
             f"Gymnasium cannot make '{id}': {reason}; give the id of an installed task, "
-            "for example Ant-v5."
+            "for example Ant-v5, or of your own with the module that registers it, my_module:My-v0."
         ) from error
 
 

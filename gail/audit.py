@@ -84,8 +84,9 @@ def check_size(known: int, rate: float, name: str) -> None:
         raise GailError(f"The false-alarm rate is {rate}; give one between 0 and 1.")
     if known < conformal.needed(rate):
         least = conformal.smallest_rate(known)
+        count = "1 good episode" if known == 1 else f"{known} good episodes"
         raise GailError(
-            f"{name} has {known} episodes to compare one with, and a false-alarm rate of {rate:g} "
+            f"{name} leaves {count} to compare one with, and a false-alarm rate of {rate:g} "
             f"asks for {conformal.needed(rate)}; ask for --false-alarms {least:g} or more, or "
             "compare with a larger --reference."
         )

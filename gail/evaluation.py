@@ -15,6 +15,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from gail.errors import GailError
 from gail.playing import EVALUATION_SEED, Policy, RandomPolicy, make, play
 
 RANDOM_SEED = 20_000  # first reset seed of the random policy's episodes
@@ -138,7 +139,7 @@ def evaluate(
             without it.
 
     Raises:
-        ValueError: if the environment is unknown or its spaces are not flat boxes.
+        ValueError: if the environment is unknown, no id, or its spaces are not flat boxes.
         DivergenceError: if the policy gives actions that are not finite.
 
     >>> from gail.playing import RandomPolicy, make
@@ -146,6 +147,12 @@ def evaluate(
     >>> evaluate(policy, "toy/PointMass-v0", episodes=3).episodes
     3
     """
+    if not isinstance(env_id, str):
+        raise GailError(
+            f"env_id is a {type(env_id).__name__}; give a Gymnasium id such as "
+            f"'{getattr(getattr(env_id, 'spec', None), 'id', 'Ant-v5')}', because episodes are "
+            "played in environments that are made anew."
+        )
     played = list(play(policy, env_id, episodes, seed, deterministic))
     ended = [each.episode for each in played]
     return Evaluation(

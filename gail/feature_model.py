@@ -13,6 +13,7 @@ from gail.demonstrations import Demonstrations
 from gail.episodes import AnyPath
 from gail.errors import GailError
 from gail.features import Features, Inputs, episode_rows
+from gail.task_checks import own_id
 from generative import archive
 from generative.archive import ArchiveError
 from generative.diffusion import Diffusion
@@ -100,10 +101,10 @@ class FeatureModel:
         Raises:
             GailError: if it is not.
         """
-        if env_id is not None and self.env_id is not None and env_id != self.env_id:
+        mine = self.env_id
+        if env_id is not None and mine is not None and own_id(env_id) != own_id(mine):
             raise GailError(
-                f"The model was fitted to {self.env_id} and this is {env_id}; give one of the "
-                "same task."
+                f"The model was fitted to {mine} and this is {env_id}; give one of the same task."
             )
         if self.features.inputs != inputs:
             raise GailError(

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.type_aliases import MaybeCallback
 from torch import Tensor
 
 from envs.sb3 import EngineVecEnv
 from gail import checkpoint
-from gail.errors import CheckpointError
+from gail.errors import CheckpointError, GailError
 from gail.policy import NormalisedPolicy
 from gail.presets import PPOSettings, from_json
 from gail.rollout import EpisodeMeter, RewardScale
@@ -27,6 +29,11 @@ from gail.rollout import EpisodeMeter, RewardScale
 Sections = dict[str, dict[str, Tensor]]
 logger = logging.getLogger("gail")
 
+_PREDICTS = (
+    "A loaded model is for prediction and has no environment to train in; to go on with a "
+    "training, build the model as it was built then and call its restore with a checkpoint (of "
+    "save_checkpoint, or in a run's checkpoints folder), or use gail train --resume."
+)
 ALIASES = ("pi_features_extractor.", "vf_features_extractor.")
 
 
@@ -70,18 +77,58 @@ class SavedPPO(PPO):
         checkpoint.write(with_suffix(path), self.metadata(), sections)
 
     @classmethod
-    def load(cls, path: str | Path, device: torch.device | str = "auto") -> Self:  # type: ignore[override]
-        """Load a saved model for prediction.
+    def load(  # type: ignore[override]
+        cls, path: str | Path, device: torch.device | str = "auto", *, env: object = None
+    ) -> Self:
+        """Load a saved model for prediction; a training goes on with :meth:`restore`.
+
+        Args:
+            path: the file; ``.zip`` is added where there is no suffix.
+            device: where to put it.
+            env: SB3's, always None: a loaded model has no environment to train in.
 
         Raises:
+            GailError: if an environment is given.
             CheckpointError: if the file is missing, damaged or another algorithm's.
         """
+        if env is not None or not isinstance(device, str | int | torch.device):
+            raise GailError(_PREDICTS)
         metadata, sections = checkpoint.read(with_suffix(path))
         require_algorithm(path, metadata, cls.__name__)
         model = cls.for_prediction(metadata, device)
         model.restore_weights(sections)
         model.num_timesteps = metadata["num_timesteps"]
         return model
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Train in another environment, with as many of them side by side; see SB3's.
+
+        Raises:
+            GailError: if the model was loaded, or has another number of environments.
+        """
+        if self.env is None:
+            raise GailError(_PREDICTS)
+        env = self._wrap_env(env)
+        if env.num_envs != self.n_envs:
+            raise GailError(
+                f"The new environment is {env.num_envs} side by side, and the model was built for "
+                f"{self.n_envs}; give as many."
+            )
+        super().set_env(env, force_reset)
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        if self.env is None:
+            raise GailError(_PREDICTS)
+        return super()._setup_learn(
+            total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar
+        )
 
     def restore(self, path: str | Path) -> Self:
         """Continue exactly where a checkpoint was written.

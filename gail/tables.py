@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -159,5 +160,17 @@ def _arrays(path: Path, key: str | None) -> tuple[Array, Array | None]:
             return loaded[key], loaded[LENGTHS] if LENGTHS in names else None
     except GailError:
         raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise GailError(f"{path} cannot be read as arrays of numbers ({error}).") from error
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise GailError(_why_not(path, error)) from error
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    """What keeps a file from being read; NumPy itself would advise to unpickle it."""
+    if isinstance(error, PermissionError):
+        return f"{path} cannot be read ({error.strerror}); give a file you may read."
+    if "Object arrays" in str(error):
+        return f"{path} holds Python objects, which are never read; expected arrays of numbers."
+    return (
+        f"{path} is neither .npy nor .npz, whatever its name says, or it is damaged; give a file "
+        "that numpy.save or numpy.savez wrote."
+    )

@@ -90,15 +90,23 @@ def _flat_box(env_id: str, kind: str, space: spaces.Space[Any]) -> spaces.Box:
 
 
 def check_env_id(name: str, found: str | None, env_id: str | None) -> None:
-    """Refuse a file that says it was recorded in another task; None makes no claim."""
-    if found is None or env_id is None or found == env_id:
+    """Refuse a file that says it was recorded in another task; None makes no claim.
+
+    >>> check_env_id("mine.npz", "my_tasks:Walk-v0", "Walk-v0")
+    """
+    if found is None or env_id is None or own_id(found) == own_id(env_id):
         return
-    same_task = found.rpartition("-v")[0] == env_id.rpartition("-v")[0]
+    same_task = own_id(found).rpartition("-v")[0] == own_id(env_id).rpartition("-v")[0]
     why = "; versions differ in observations, rewards or physics" if same_task else ""
     raise DemonstrationError(
         f"{name}: field env_id says {found} but the task is {env_id}{why}; give demonstrations "
         f"recorded in {env_id} ({_sources(env_id)}), or train with --env {found}."
     )
+
+
+def own_id(env_id: str) -> str:
+    """An id without the module that Gymnasium imports first, which its environments do not tell."""
+    return env_id.rpartition(":")[2]
 
 
 def _sources(env_id: str) -> str:

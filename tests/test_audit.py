@@ -167,7 +167,7 @@ def test_columns_have_names() -> None:
 
 def test_too_small_a_file_is_told_in_a_sentence() -> None:
     with pytest.raises(
-        GailError, match=r"F has 6 episodes .* asks for 9; .* --false-alarms 0\.143"
+        GailError, match=r"F leaves 6 good episodes .* asks for 9; .* --false-alarms 0\.143"
     ):
         audit(oscillations(7), FAST, name="F")
     with pytest.raises(GailError, match="between 0 and 1"):

@@ -71,6 +71,14 @@ def test_defaults_are_the_tasks_preset() -> None:
     assert parse(["train", "--method", "ppo"]).ppo != parse(["train"]).ppo
 
 
+def test_steps_are_written_in_any_way() -> None:
+    for word in ("1500000", "1_500_000", "1.5e6"):
+        assert parse(["train", "--steps", word]).steps == 1_500_000
+    for word in ("1.5", "many", "inf"):
+        with pytest.raises(SystemExit):
+            main(["train", "--steps", word])
+
+
 def test_unknown_flags_end_with_code_2() -> None:
     with pytest.raises(SystemExit) as stop:
         main(["train", "--stepz", "3"])
@@ -114,10 +122,15 @@ def test_the_curves_have_a_row_an_iteration(finished: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["bc", "ppo"])
-def test_the_baselines_are_the_same_command(method: str, expert: Path, tmp_path: Path) -> None:
+def test_the_baselines_are_the_same_command(
+    method: str, expert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = ("--demonstrations", expert) if method == "bc" else ("--steps", 256)
     out = ("--out", tmp_path / "run", "--no-video", "--episodes", 2)
     assert train("--method", method, *data, *out) == 0
+    told = capsys.readouterr().err
+    assert f"--method {method} does not use --discriminator.hidden" in told
+    assert ("--cloning.steps" in told) == (method == "ppo")
     score = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert (score["normalised_score"] is None) == (method == "ppo")
 

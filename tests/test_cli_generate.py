@@ -170,6 +170,44 @@ def test_a_training_that_was_cut_off_is_resumed_exactly(
     assert (first == second).all()
     assert generate(*flags, "--out", tmp_path / "new", "--resume", small=NET) == 2
     assert "leave out --resume" in capsys.readouterr().err
+    assert generate(*flags, "--out", cut, "--resume", "--overwrite", small=NET) == 2
+    assert "leave out one of them" in capsys.readouterr().err
+
+
+def test_a_run_is_replaced_as_a_whole_and_only_when_told(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert generate("--out", out, small=NET) == 0
+    (out / "mine.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    for small in (MIXTURE, NET):
+        assert generate("--data", rows, "--out", out, small=small) == 2
+        assert "--overwrite" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    assert generate("--data", rows, "--out", out, "--overwrite") == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("mine.txt", "model.zip", "result.json", "samples.npz", "samples.png"),
+    ]
+    assert generate("--data", rows, "--out", out, "--overwrite", small=NET) == 0
+    assert VAE.load(out / "model.zip").epochs_trained == 2
+    assert generate("--data", rows, "--out", out, "--overwrite", small=NET) == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "energy.png").write_text("mine")
+    assert generate("--data", rows, "--out", other, "--overwrite") == 0
+    assert (other / "energy.png").read_text() == "mine"  # of no run
+    assert generate("--out", out / "mine.txt") == 2
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_patience_needs_a_loss_that_is_watched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--patience", 1, "--validation", 0)
+    assert generate("--out", tmp_path / "out", *flags, small=NET) == 2
+    assert "give --validation 0.1" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_training_that_diverges_is_told(rows: Path, tmp_path: Path) -> None:
@@ -225,7 +263,17 @@ def test_wrong_input_is_one_sentence(
 
 def test_files_that_are_no_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data.npz").write_text("no zip")
-    assert generate("--data", tmp_path / "data.npz", "--out", tmp_path / "out") == 2
-    assert "cannot be read as arrays" in capsys.readouterr().err
+    np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object))
+    np.save(tmp_path / "cut.npy", np.ones((9, 9)))
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "cut.npy").read_bytes()[:-9])
+    for name, says in (
+        ("data.npz", "is neither .npy nor .npz, whatever its name says"),
+        ("cut.npy", "or it is damaged"),
+        ("objects.npy", "holds Python objects, which are never read"),
+    ):
+        assert generate("--data", tmp_path / name, "--out", tmp_path / "out") == 2
+        told = capsys.readouterr().err
+        assert says in told
+        assert "pickle" not in told
     assert generate("--data", "faces", "--out", tmp_path / "out") == 2
     assert "expected the word digits" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gail.cli import main
+from gail.cli.generate_folder import RESULTS, TRAINING
 from gail.gan_pictures import MOST, TrainingFilm
 from generative.alpha_gan import AlphaGAN
 from generative.coded_gan import CodedGAN
@@ -23,6 +24,7 @@ ALWAYS = {"checkpoint.zip", "model.zip", "result.json", "samples.npz", "samples.
 
 def generate(out: Path, *arguments: object) -> dict[str, float]:
     assert main(["generate", "--out", str(out), *map(str, (*FLAGS, *arguments))]) == 0
+    assert {path.name for path in out.iterdir()} <= {*RESULTS, *TRAINING}
     result: dict[str, float] = json.loads((out / "result.json").read_text())
     return result
 
@@ -78,7 +80,6 @@ def test_windows(tmp_path: Path) -> None:
     ("flags", "told"),
     [
         (("--model", "dcgan", "--data", "sizes.npy"), "4 to 7 times a power of two"),
-        (("--model", "gan", "--patience", "3", "--validation", "0.1"), "losses of players"),
         (("--model", "wgan", "--minibatch-discrimination", "2"), "judges each row by itself"),
         (("--model", "gan", "--loss", "hinge", "--label-smoothing", "0.1"), "has no labels"),
     ],
@@ -95,6 +96,16 @@ def test_wrong_input_is_a_sentence(
     assert main(["generate", "--out", "out", *flags]) == 2
     assert told in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("model", ["gan", "dcgan", "wgan", "vaegan", "alphagan"])
+def test_losses_of_players_leave_nothing_to_be_patient_with(
+    model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", "--model", model, "--help"])
+    assert stop.value.code == 0
+    assert "--patience" not in capsys.readouterr().out
 
 
 def test_long_films_keep_every_second_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,9 @@ from toy_runs import sentence, train
 from envs import toy
 from gail import shipped
 from gail.cli import main
+from gail.cli.evaluate import score_table
 from gail.demonstrations import Demonstrations
+from gail.evaluation import Evaluation
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,13 @@ def test_evaluate_repeats_the_runs_score(run: Path, capsys: pytest.CaptureFixtur
     assert "--overwrite" in capsys.readouterr().err
     assert main([*words, "--overwrite"]) == 0
     assert json.loads(out.read_text())["returns"] == first["returns"]
+
+
+def test_a_score_that_cannot_be_normalised_says_why() -> None:
+    for expert, why in ((None, "is unknown"), (0.0, "is that of random actions")):
+        score = Evaluation("Toy-v0", [1.0], [5], [False], random_return=0.0, expert_return=expert)
+        row = dict(zip(*(column.cells for column in score_table(score).columns), strict=True))
+        assert row["normalised score"] == f"– (the expert's return {why})"
 
 
 def test_collect_makes_demonstrations_that_train_takes(run: Path) -> None:
@@ -170,4 +179,6 @@ def test_doctor_never_fails(
     told = capsys.readouterr().out
     for name in ("Python", "packages", "GPU", "engine", "OpenGL", "shipped data"):
         assert name in told
+    for task in ("ant-v5", "humanoid-v5", "toy-pointmass-v0"):
+        assert f"{task}.npz" in told
     assert told.count("not usable") >= 2

@@ -54,6 +54,8 @@ WRONG = {
     "cloning with resets": "--demonstrations good.npz --method bc --expert-resets 0.5",
     "resets in a task without": "--demonstrations good.npz --expert-resets 0.5",
     "reward with trajectories": "--method ppo --trajectories 2",
+    "reward with every other step": "--method ppo --every 2",
+    "cloning with a distance": "--demonstrations good.npz --method bc --policy-distance",
     "reward with another task's": "--demonstrations hopper.npz --method ppo",
     "reward with every 0th step": "--demonstrations good.npz --method ppo --every 0",
     "no run": "--resume full",

@@ -61,6 +61,8 @@ CASES = {
     f"train --env {toy.ID} --demonstrations none.npz": "none.npz has no field observations",
     f"train --env {toy.ID} --demonstrations no-episodes.npz": "holds no episodes",
     "evaluate policy.zip --seed -1": "seed is -1",
+    "evaluate good.npz": "holds arrays, as files of demonstrations do, and a policy is expected",
+    "data fit good.npz --out model.txt": "give a name that ends in .zip",
     "evaluate policy.zip --device meta": "device is 'meta'",
     "evaluate policy.zip --env GymV21Environment-v0": "cannot make",
     "evaluate policy.zip --demonstrations wide.npz": "field observations is 27 wide",

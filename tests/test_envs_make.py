@@ -47,7 +47,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"backend": "turbo"}, "backend is 'turbo'; choose one of auto, native"),
     ({"backend": "toy"}, "toy engine does not know 'Ant-v5', only toy/PointMass-v0"),
     ({"backend": "native", "id": "Pendulum-v1"}, "native engine does not know 'Pendulum-v1'"),
-    ({"id": "Nope-v0"}, "Gymnasium cannot make 'Nope-v0'"),
+    ({"id": "Nope-v0"}, "Gymnasium cannot make 'Nope-v0': .*registers it, my_module:My-v0"),
     ({"id": "nomodule:X-v0"}, "Gymnasium cannot make 'nomodule:X-v0'"),
     ({"id": ""}, "Gymnasium cannot make ''"),
     ({"id": "GymV21Environment-v0"}, "Gymnasium cannot make .*; give the id of an installed task"),

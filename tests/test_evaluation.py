@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -157,6 +158,13 @@ def test_unusable_environments_get_a_sentence(env_id: str, told: str) -> None:
     with pytest.raises(GailError, match=told) as caught:
         evaluate(Expert(), env_id, episodes=1)
     assert "\n" not in str(caught.value)
+
+
+def test_an_environment_in_place_of_its_id_is_told_the_id() -> None:
+    with pytest.raises(GailError, match=f"env_id is a TimeLimit; give .* such as '{toy.ID}'"):
+        evaluate(Expert(), gym.make(toy.ID), episodes=1)  # type: ignore[arg-type]
+    with pytest.raises(GailError, match=r"env_id is a int; give .* such as 'Ant-v5'"):
+        evaluate(Expert(), 3, episodes=1)  # type: ignore[arg-type]
 
 
 def test_no_episodes_is_wrong_input() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -217,6 +218,18 @@ def test_demonstrations_of_another_task_are_refused() -> None:
     episode = Episode(np.zeros((4, 27)), np.zeros((3, 8)), None, terminated=False)
     with pytest.raises(DemonstrationError, match="27"):
         GAIL("MlpPolicy", "Ant-v5", Demonstrations.from_episodes([episode]), QUICK, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("told", "env"), [(f"envs.toy:{ID}", gym.make(f"envs.toy:{ID}")), (ID, f"envs.toy:{ID}")]
+)
+def test_the_module_of_a_task_makes_it_no_other(told: str, env: Any) -> None:
+    """Gymnasium's environments do not tell the module that was imported for them."""
+    demonstrations = replace(point_mass_demonstrations(1), env_id=told)
+    assert GAIL("MlpPolicy", env, demonstrations, QUICK, device="cpu").demonstrations is not None
+    other = replace(demonstrations, env_id="envs.toy:toy/PointMass-v9")
+    with pytest.raises(DemonstrationError, match="versions differ"):
+        GAIL("MlpPolicy", env, other, QUICK, device="cpu")
 
 
 def test_training_without_demonstrations_is_one_sentence(tmp_path: Any) -> None:

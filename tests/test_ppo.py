@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 import envs
 from envs.toy import ID, PointMass
 from gail import DivergenceError, TorchPPO
+from gail.errors import GailError
 from gail.losses import ppo_loss
 from gail.policy import NormalisedPolicy, log_prob
 from gail.presets import PPOSettings
@@ -237,6 +239,26 @@ def test_non_finite_values_stop_the_run_within_an_iteration(culprit: str, tmp_pa
         model.learn(10 * 8 * 16, reset_num_timesteps=False)
     assert model.num_timesteps <= 2 * 8 * 16
     assert good.read_bytes() == content
+
+
+def test_loading_is_for_prediction(tmp_path: Path) -> None:
+    model = small_model()
+    model.save(tmp_path / "model")
+    where = tmp_path / "model.zip"
+    loaded = TorchPPO.load(where, device="cpu")
+    attempts: list[Callable[[], object]] = [
+        lambda: TorchPPO.load(where, env=model.env),
+        lambda: TorchPPO.load(where, gym.make(ID)),  # type: ignore[arg-type]
+        lambda: loaded.set_env(gym.make(ID)),
+        lambda: loaded.learn(64),
+    ]
+    for attempt in attempts:
+        with pytest.raises(GailError, match=r"for prediction .* call its restore"):
+            attempt()
+    with pytest.raises(GailError, match="is 3 side by side, and the model was built for 8"):
+        model.set_env(envs.make(ID, 3))
+    model.set_env(envs.make(ID, 8))
+    assert model.learn(8 * 16).num_timesteps == 8 * 16
 
 
 def test_unknown_environment_is_one_sentence() -> None:

@@ -24,7 +24,8 @@ class Collect:
     policy: str = "random"
     """A saved policy, a checkpoint, a run's folder, or the word random."""
     env: str | None = None
-    """Gymnasium id; by default the task the policy was trained on."""
+    """Gymnasium id, or module:My-v0 to import the module that registers My-v0 first; by default the
+    task the policy was trained on."""
     episodes: int = 10
     """Episodes played."""
     seed: int = 1000

@@ -108,6 +108,12 @@ def _ffmpeg() -> str:
 
 
 def _shipped() -> str:
-    from gail.demonstrations import Demonstrations
+    from gail import formats, shipped
 
-    return str(Demonstrations.shipped())
+    files = sorted({f.name: f for folder in shipped.FOLDERS for f in folder.glob("*")}.items())
+    data = [(name, len(formats.read(f).episodes)) for name, f in files if f.suffix == ".npz"]
+    policies = [f.stem for _, f in files if f.suffix == ".zip"]
+    return (
+        f"demonstrations: {', '.join(f'{name} ({n} episodes)' for name, n in data) or 'none'}\n"
+        f"policies: {', '.join(policies) or 'none'}"
+    )

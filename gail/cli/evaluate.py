@@ -25,7 +25,7 @@ class Evaluate:
     policy: tyro.conf.Positional[Path]
     """A saved policy, a checkpoint or a run's folder."""
     env: str | None = None
-    """Gymnasium id; by default the task it was trained on."""
+    """Gymnasium id (module:My-v0 imports a module first); by default the task it was trained on."""
     demonstrations: str | None = None
     """The expert's episodes, whose mean return is 1 on the normalised scale."""
     episodes: int = 50
@@ -91,7 +91,7 @@ def score_table(score: Evaluation) -> Table:
         "return": f"{score.mean_return:.1f} ± {score.std_return:.1f}",
         "expert": "unknown" if score.expert_return is None else f"{score.expert_return:.1f}",
         "random": f"{score.random_return:.1f}",
-        "normalised score": _number(score.normalised_score, ".3f"),
+        "normalised score": _normalised(score),
         "falls": f"{score.fall_rate:.0%} of episodes",
     }
     if score.forward_distance is not None:
@@ -105,5 +105,9 @@ def _actions(score: Evaluation) -> str:
     return "deterministic" if score.deterministic else "sampled"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "null (the expert's return is unknown)" if value is None else format(value, form)
+def _normalised(score: Evaluation) -> str:
+    if score.normalised_score is not None:
+        return f"{score.normalised_score:.3f}"
+    same = score.expert_return == score.random_return
+    why = "is that of random actions" if same else "is unknown"
+    return f"– (the expert's return {why})"

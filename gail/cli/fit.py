@@ -9,6 +9,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from gail.cli.console import notify, require_free, wrong_input
+from gail.errors import GailError
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class Fit:
         """Fit and write.
 
         Raises:
-            GailError: if the demonstrations cannot be used or the file cannot be written.
+            GailError: if the demonstrations cannot be used, or the file cannot be written or has
+                another ending.
         """
         from gail.demonstrations import Demonstrations
         from gail.fitting import FitSettings, fit_model
 
+        if self.out.suffix != ".zip":
+            raise GailError(f"--out is {self.out}; give a name that ends in .zip.")
         require_free(self.out, self.overwrite)
         demos = [Demonstrations.load(file, env_id=self.env) for file in self.files]
         settings = FitSettings(

@@ -14,6 +14,7 @@ from tyro.conf import OmitArgPrefixes
 from gail.cli.console import notify, results, table, wrong_input
 from gail.cli.generate_families import FAMILIES, GMM
 from gail.cli.generate_family import Family
+from gail.cli.generate_folder import MODEL, remove_results, remove_training
 from gail.cli.words import option
 from gail.errors import DivergenceError, GailError
 
@@ -41,7 +42,9 @@ class Generate:
     """
 
     out: Path
-    """The folder to write to; model, samples and result of an earlier run in it are replaced."""
+    """The folder to write to."""
+    overwrite: bool = False
+    """Replace the model, samples, pictures and training of an earlier run in that folder."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME", help=MODELS)] = "gmm"
     data: str = "digits"
     """The word digits, or an .npy or .npz file of vectors, images or sequences."""
@@ -92,6 +95,8 @@ class Generate:
             generator = torch.Generator(self.device).manual_seed(self.seed)
             fit_on, held_out = self._split(source, generator)
             model = self.family.build(fit_on).to(self.device)
+            if self.overwrite:
+                remove_training(self.out)
             try:
                 self.family.fit(model, fit_on, generator, self.out)
             except generative.DivergenceError as error:
@@ -114,6 +119,7 @@ class Generate:
     def _check(self) -> None:
         import torch
 
+        self.family.check(self.out, self.overwrite)
         try:
             torch.zeros(1, device=self.device)
         except (RuntimeError, AssertionError) as error:  # builds without CUDA assert
@@ -160,7 +166,8 @@ class Generate:
         from gail import drawing
         from generative.files import replacing_file
 
-        model.save(self.out / "model.zip")
+        remove_results(self.out)  # of a run that is resumed or replaced
+        model.save(self.out / MODEL)
         with replacing_file(self.out / "samples.npz") as handle:
             np.savez(handle, samples=drawn)
         drawing.save(drawing.samples_of(source, drawn), self.out / "samples.png")

@@ -2,7 +2,8 @@
 
 To add one, write a dataclass below :class:`EM` or
 :class:`~gail.cli.generate_family.Gradient` whose fields are its flags and whose ``build`` makes
-it, and give it a name in :data:`FAMILIES`.
+it, and give it a name in :data:`FAMILIES`. A picture or film with a new name is also named in
+:mod:`gail.cli.generate_folder`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from gail.cli.generate_folder import CHECKPOINT, check_folder
 from gail.errors import GailError
 
 if TYPE_CHECKING:
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from gail.movies import Picture
-    from generative import Batch, NeuralModel, Transform
+    from generative import Batch, NeuralModel, Training, Transform
 
 Preprocessing = Literal["none", "standardise", "whiten"]
-CHECKPOINT = "checkpoint.zip"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,15 @@ class Family(ABC):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("vectors",)
+
+    def check(self, out: Path, overwrite: bool) -> None:
+        """Refuse a folder that holds an earlier run, and flags that do not go together.
+
+        Raises:
+            GailError: naming the file or the flags.
+            FileError: the folder cannot be written to.
+        """
+        check_folder(out, overwrite)
 
     @abstractmethod
     def build(self, data: Batch) -> Any:
@@ -66,8 +75,8 @@ class Family(ABC):
 
 
 @dataclass(frozen=True)
-class Gradient(Family):
-    """Models that are trained by gradients."""
+class Trained(Family):
+    """Models that are trained by gradients, GANs among them."""
 
     epochs: int = 100
     """Passes over the rows."""
@@ -79,12 +88,14 @@ class Gradient(Family):
     """Of Adam."""
     validation: float = 0.1
     """Share of the fitted rows on which the loss is watched; 0 for none."""
-    patience: int | None = None
-    """Epochs without a better validation loss before it stops; the best weights are kept."""
     tensorboard: bool = False
     """Write TensorBoard events to the folder."""
     resume: bool = False
     """Go on with a training in --out that was cut off; give all flags as they were."""
+
+    def check(self, out: Path, overwrite: bool) -> None:
+        """Likewise; a training may also go on."""
+        check_folder(out, overwrite, self.resume)
 
     def fit(
         self,
@@ -97,27 +108,10 @@ class Gradient(Family):
         """Train with a progress bar and a checkpoint, which is neither lost nor made up.
 
         ``report`` is called after each epoch with its number and mean metrics.
-
-        Raises:
-            GailError: if there is a checkpoint and --resume is not given, or the other way round.
         """
         from generative import Monitor
 
         checkpoint = out / CHECKPOINT
-        if self.resume and not checkpoint.exists():
-            raise GailError(f"There is no {checkpoint} to go on with; leave out --resume.")
-        if checkpoint.exists() and not self.resume:
-            raise GailError(
-                f"{checkpoint} holds a training; go on with --resume, or choose another --out."
-            )
-        training = replace(
-            model.training_defaults,
-            epochs=self.epochs,
-            minutes=self.minutes,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            patience=self.patience,
-        )
         events = out / "tensorboard" if self.tensorboard else None
         monitor = Monitor(progress=True, log_dir=events, report=report, checkpoint=checkpoint)
         try:
@@ -125,7 +119,7 @@ class Gradient(Family):
                 data.x,
                 lengths=data.lengths,
                 validation=self.validation or None,
-                training=training,
+                training=self.training(model.training_defaults),
                 monitor=monitor,
                 generator=generator,
             )
@@ -133,10 +127,41 @@ class Gradient(Family):
             told = "go on with --resume" if checkpoint.exists() else "nothing was written yet"
             raise KeyboardInterrupt(f"stopped by SIGINT; {told}") from None
 
+    def training(self, defaults: Training) -> Training:
+        """How it is trained."""
+        return replace(
+            defaults,
+            epochs=self.epochs,
+            minutes=self.minutes,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+        )
+
     def facts(self, model: NeuralModel) -> dict[str, Any]:
         """How large the model is and how long it was trained."""
         parameters = sum(each.numel() for each in model.parameters())
         return {"parameters": parameters, "epochs": int(model.epochs_trained)}
+
+
+@dataclass(frozen=True)
+class Gradient(Trained):
+    """Models whose loss tells how good they are."""
+
+    patience: int | None = None
+    """Epochs without a better validation loss before it stops; the best weights are kept."""
+
+    def check(self, out: Path, overwrite: bool) -> None:
+        """Likewise; patience needs a loss that is watched."""
+        super().check(out, overwrite)
+        if self.patience is not None and not self.validation:
+            raise GailError(
+                f"--patience is {self.patience}, which waits for a better loss on rows held out "
+                "for it; give --validation 0.1, say, or leave out --patience."
+            )
+
+    def training(self, defaults: Training) -> Training:
+        """With patience."""
+        return replace(super().training(defaults), patience=self.patience)
 
 
 def chain(preprocessing: Preprocessing) -> Transform:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gail.cli.generate_family import Gradient, chain, shape_behind
+from gail.cli.generate_family import Trained, chain, shape_behind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ Nets = Literal["dense", "dcgan"]
 
 
 @dataclass(frozen=True)
-class GAN(Gradient):
+class GAN(Trained):
     """Generative adversarial network, for vectors, images and windows of sequences."""
 
     takes = ("vectors", "images", "sequences")

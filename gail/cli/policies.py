@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +23,29 @@ def policy_file(path: Path) -> Path:
     A run that has not ended gives its newest undamaged checkpoint.
 
     Raises:
-        GailError: if there is none.
+        GailError: if there is none, or the path is a file of demonstrations.
     """
     if not path.is_dir():
+        if _holds_arrays(path):
+            raise GailError(
+                f"{path} holds arrays, as files of demonstrations do, and a policy is expected; "
+                "give a saved policy, a checkpoint or a run's folder."
+            )
         return path
     if (path / POLICY_FILE).is_file():
         return path / POLICY_FILE
     from gail.runs import RunFolder
 
     return RunFolder.open(path).latest_checkpoint()
+
+
+def _holds_arrays(path: Path) -> bool:
+    """Whether a file is an .npz, whatever its name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False  # missing, damaged or something else, which whoever reads it tells
 
 
 def load_policy(path: Path, env_id: str | None, device: str = "cpu") -> tuple[TorchPPO, str]:

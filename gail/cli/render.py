@@ -21,7 +21,7 @@ class Render:
     pretrained: str | None = None
     """In place of a policy: a task, such as Ant-v5, whose shipped policy is shown."""
     env: str | None = None
-    """Gymnasium id; by default the task it was trained on."""
+    """Gymnasium id (module:My-v0 imports a module first); by default the task it was trained on."""
     out: Path = Path("rollout.mp4")
     """The file to write: .mp4, .gif, or .png for a contact sheet."""
     overwrite: bool = False

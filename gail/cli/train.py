@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from gail.cli import training
 from gail.cli.console import mujoco_warnings_once, notify, wrong_input
 from gail.cli.policies import POLICY_FILE
-from gail.cli.words import option
+from gail.cli.train_checks import check_flags, unused
+from gail.cli.words import Count, option
 from gail.errors import GailError
 from gail.presets import (
     CloningSettings,
@@ -43,7 +44,8 @@ class Train:
     """
 
     env: str = "Ant-v5"
-    """Gymnasium id of any task with continuous observations and actions."""
+    """Gymnasium id of any task with continuous observations and actions; module:My-v0 imports the
+    module that registers My-v0 first."""
     demonstrations: str | None = None
     """The expert's episodes: a file, a folder or a Minari id; by default the shipped ones."""
     trajectories: int | None = None
@@ -56,7 +58,7 @@ class Train:
     With --demonstrations, ppo starts from a clone of them."""
     start_from: str | None = None
     """Start from this policy, a file or a run's folder, instead of an untrained one (ppo only)."""
-    steps: int = 2_000_000
+    steps: Count = 2_000_000
     """Environment steps of the whole run."""
     seed: int = 0
     """Of weights, noise, environments and subsampling."""
@@ -162,6 +164,8 @@ class Train:
                     run = RunFolder.open(self.resume)
                     restored = self._restore(model, expert, run)
             notify(f"Run folder: {run.path}; {type(model.engine).__name__}, {model.device}")
+            if names := unused(self):
+                notify(f"--method {self.method} does not use {', '.join(names)}.")
             with Keeper(run, self.checkpoint_seconds) as keeper:
                 if self.method == "ppo" and expert is not None and not restored:
                     training.warm_start(model, expert, self.cloning, self.every)
@@ -185,34 +189,7 @@ class Train:
                     f"A resumed run stays in {self.resume}; leave out --out, because only --steps "
                     "may be changed with --resume."
                 )
-        for name in ("steps", "episodes", "score_every", "checkpoint_seconds", "patience"):
-            if not getattr(self, name) >= 0:  # also what is not a number
-                flag = name.replace("_", "-")
-                raise GailError(f"--{flag} is {getattr(self, name)}; give 0 or more.")
-        if self.patience and not self.policy_distance:
-            raise GailError("--patience waits for a nearer policy; add --policy-distance.")
-        if self.method == "ppo" and self.demonstrations is None and self.policy_distance:
-            raise GailError("--policy-distance needs demonstrations; add --demonstrations FILE.")
-        if self.method == "bc" and self.steps:
-            raise GailError(
-                f"--steps is {self.steps}, but behavioural cloning alone takes no environment "
-                "steps; leave it out and see --cloning.steps."
-            )
-        if self.method == "ppo" and self.demonstrations is None and self.trajectories:
-            raise GailError(
-                "--method ppo learns from the environment's own reward and clones demonstrations "
-                "first only if they are given; add --demonstrations, or leave out --trajectories."
-            )
-        if self.start_from is not None and (self.method != "ppo" or self.demonstrations):
-            raise GailError(
-                f"--start-from is {self.start_from}, which is for --method ppo without "
-                "--demonstrations; leave out one of them."
-            )
-        if self.method != "gail" and self.expert_resets:
-            raise GailError(
-                f"--expert-resets is {self.expert_resets}, but only --method gail starts episodes "
-                "in the demonstrations' states; leave it out."
-            )
+        check_flags(self)
         make(self.env).close()  # scores and videos come from Gymnasium, whatever the engine
 
     def _require_same_flags(self, folder: Path) -> None:
