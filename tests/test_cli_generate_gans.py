@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gail.cli import main
-from gail.cli.generate_folder import RESULTS, TRAINING
+from gail.cli.generate_folder import MODEL, RESULTS, TRAINING
 from gail.gan_pictures import MOST, TrainingFilm
 from generative.alpha_gan import AlphaGAN
 from generative.coded_gan import CodedGAN
@@ -24,7 +24,7 @@ ALWAYS = {"checkpoint.zip", "model.zip", "result.json", "samples.npz", "samples.
 
 def generate(out: Path, *arguments: object) -> dict[str, float]:
     assert main(["generate", "--out", str(out), *map(str, (*FLAGS, *arguments))]) == 0
-    assert {path.name for path in out.iterdir()} <= {*RESULTS, *TRAINING}
+    assert {path.name for path in out.iterdir()} <= {MODEL, *RESULTS, *TRAINING}
     result: dict[str, float] = json.loads((out / "result.json").read_text())
     return result
 

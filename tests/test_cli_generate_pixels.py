@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gail.cli import main
-from gail.cli.generate_folder import RESULTS, TRAINING
+from gail.cli.generate_folder import MODEL, RESULTS, TRAINING
 from generative.pixel_models import PixelCNN, PixelRNN
 
 RNG = np.random.default_rng(0)
@@ -22,7 +22,7 @@ WRITTEN = {
 
 def generate(out: Path, *arguments: object) -> dict[str, float]:
     assert main(["generate", "--out", str(out), *map(str, (*FLAGS, *arguments))]) == 0
-    assert {path.name for path in out.iterdir()} <= {*RESULTS, *TRAINING}
+    assert {path.name for path in out.iterdir()} <= {MODEL, *RESULTS, *TRAINING}
     assert {path.name for path in out.iterdir()} == WRITTEN
     result: dict[str, float] = json.loads((out / "result.json").read_text())
     return result

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gail.cli import main
-from gail.cli.generate_folder import RESULTS, TRAINING
+from gail.cli.generate_folder import MODEL, RESULTS, TRAINING
 from generative.sequence_vae import SequenceVAE
 
 RNG = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def test_sequences_end_in_curves_codes_and_forecasts(
         *("checkpoint.zip", "forecasts.png", "latents.png", "model.zip", "result.json"),
         *("samples.npz", "samples.png"),
     ]
-    assert {path.name for path in out.iterdir()} <= {*RESULTS, *TRAINING}
+    assert {path.name for path in out.iterdir()} <= {MODEL, *RESULTS, *TRAINING}
     samples = np.load(out / "samples.npz")["samples"]
     assert samples.shape == (5, steps, 3)
     assert np.allclose(samples[..., 2], 7)

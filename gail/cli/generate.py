@@ -166,8 +166,10 @@ class Generate:
         from gail import drawing
         from generative.files import replacing_file
 
-        remove_results(self.out)  # of a run that is resumed or replaced
+        replaced = (self.out / MODEL).exists()  # else pictures that lie there are another's
         model.save(self.out / MODEL)
+        if replaced:
+            remove_results(self.out)
         with replacing_file(self.out / "samples.npz") as handle:
             np.savez(handle, samples=drawn)
         drawing.save(drawing.samples_of(source, drawn), self.out / "samples.png")

@@ -11,11 +11,11 @@ CHECKPOINT = "checkpoint.zip"
 MODEL = "model.zip"
 TRAINING = (CHECKPOINT, "training.gif", "tensorboard")  # made while a model is fitted
 PICTURES = (
-    *("latents", "reconstructions", "interpolations", "forecasts", "completed", "energy"),
-    "samples",
+    *("samples", "latents", "reconstructions", "interpolations", "forecasts", "completed"),
+    "energy",
 )
-RESULTS = (
-    *(MODEL, "samples.npz", "result.json", "chains.gif"),
+RESULTS = (  # beside the model
+    *("samples.npz", "result.json", "chains.gif"),
     *(f"{name}.png" for name in PICTURES),
 )
 
@@ -63,9 +63,8 @@ def remove_training(out: Path) -> None:
 
 
 def remove_results(out: Path) -> None:
-    """Remove the results of an earlier run, before new ones are written; all else stays."""
-    if (out / MODEL).exists():  # it is written first, so pictures without it are another's
-        _remove(out, RESULTS)
+    """Remove what an earlier run wrote beside its model; all else stays."""
+    _remove(out, RESULTS)
 
 
 def _remove(out: Path, names: tuple[str, ...]) -> None:
