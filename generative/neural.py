@@ -15,7 +15,7 @@ from generative import continuation
 from generative.batches import Batch, as_batch, frames, row_shape, split
 from generative.data import Data, as_tensor
 from generative.files import require_writable
-from generative.prepared import Prepared
+from generative.prepared import Prepared, exact
 from generative.trainer import Trainer
 from generative.training import Moment, Monitor, Training
 from generative.transform import Transform
@@ -142,7 +142,7 @@ class NeuralModel(Prepared):
         self.row_shape = torch.tensor([size or 0 for size in row_shape(data.x)])
         try:
             if not self.fitted:
-                with torch.no_grad(), self.exact():
+                with torch.no_grad(), exact(data.x.device):
                     self.before_fit(data)
             trainer = Trainer(self, data, held_out, training, generator)
             if monitor.checkpoint is not None and monitor.checkpoint.exists():
@@ -154,7 +154,7 @@ class NeuralModel(Prepared):
             trainer.run(monitor)
         finally:
             self.eval()
-        with torch.no_grad(), self.exact():
+        with torch.no_grad(), exact(data.x.device):
             self.after_fit(data)
         return self
 
@@ -186,7 +186,7 @@ class NeuralModel(Prepared):
         before = self.preprocessing
         try:
             if not self.fitted:
-                with self.exact():
+                with exact(data.x.device):
                     self.preprocessing = copy.deepcopy(before).fit(frames(data).to(self._like))
             for batch in (data, held_out):
                 for start in range(0, 0 if batch is None else len(batch.x), CHUNK):

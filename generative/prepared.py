@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import torch
@@ -89,7 +90,7 @@ class Prepared(GenerativeModel):
         The steps of a sequence are preprocessed one by one, those beyond its length become 0.
         """
         x = batch.x if batch.x.is_floating_point() else batch.x.to(self.dtype)
-        with self.exact():
+        with exact(x.device):
             y, log_det = self.preprocessing(x.flatten(0, 1) if x.dim() == 3 else x, generator)
         if x.dim() != 3:
             return batch._replace(x=y), log_det
@@ -98,10 +99,6 @@ class Prepared(GenerativeModel):
             valid = within(batch.lengths, x.shape[1])
             y, log_det = torch.where(valid[..., None], y, 0), torch.where(valid, log_det, 0)
         return batch._replace(x=y), log_det.sum(1)
-
-    def exact(self) -> torch.autocast:
-        """Within it products have the precision of what goes into them, even in half precision."""
-        return torch.autocast(self.device.type, enabled=False)
 
     def in_data_units(self, y: Tensor) -> Tensor:
         """Undo the preprocessing of what the nets give."""
@@ -173,3 +170,9 @@ class Prepared(GenerativeModel):
     def pieces(self, batch: Batch) -> list[Batch]:
         """The rows in parts that fit into memory."""
         return chunks(batch, self.rows_at_once())
+
+
+def exact(device: torch.device) -> AbstractContextManager[object]:
+    """Within it products have the precision of what goes into them, even within autocast."""
+    half = torch.is_autocast_enabled(device.type)  # to leave it costs as much as a small product
+    return torch.autocast(device.type, enabled=False) if half else nullcontext()

@@ -91,7 +91,7 @@ class DiffusionSpeed:
 
     def energies(self) -> dict[str, Any]:
         """Of rows as wide as one step, by noise contrast."""
-        x = torch.randn(8 * self.rows, WINDOW[1], generator=torch.Generator().manual_seed(0))
+        x = torch.randn(32 * self.rows, WINDOW[1], generator=torch.Generator().manual_seed(0))
         model = EnergyModel(WINDOW[1], network=Dense((128, 128), "silu"))
         net = nn.Sequential(copy.deepcopy(model.encoder), copy.deepcopy(model.head))
 
