@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,31 @@ from generative.nets import mlp
 _WAVES = 16  # of the code of a noise level
 
 
+class Seen(NamedTuple):
+    """What a net sees of noisy rows, and beside them.
+
+    Attributes:
+        x: the rows, white (B, T, D).
+        level: log of the ratio of noise to signal (B,).
+        beside: what goes with each step (B, T, E).
+        known: more of it for the first K rows (K, T, F), which is 0 for the others.
+        context: (B, C).
+    """
+
+    x: Tensor
+    level: Tensor
+    beside: Tensor | None = None
+    known: Tensor | None = None
+    context: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Denoiser(ABC):
     """A net: the description, without parameters."""
 
     @abstractmethod
     def build(self, steps: int, features: int, beside: int, context: int) -> nn.Module:
-        """A net from windows, what goes with each of their steps, noise and context to windows.
+        """A net from :class:`Seen` to windows (B, T, D).
 
         Args:
             steps: T; 1 for vectors.
@@ -39,7 +58,7 @@ class Perceptron(Denoiser):
     """A multilayer perceptron over all there is, for vectors and for short windows.
 
     >>> net = Perceptron((16,)).build(1, 3, 0, 0)
-    >>> net(torch.randn(5, 1, 3), torch.zeros(5), None, None, None).shape
+    >>> net(Seen(torch.randn(5, 1, 3), torch.zeros(5))).shape
     torch.Size([5, 1, 3])
     """
 
@@ -61,7 +80,7 @@ class Mixer(Denoiser):
     >>> net = Mixer(16, 2).build(8, 3, 6, 1)
     >>> known = torch.zeros(2, 8, 4)  # of two rows
     >>> x = torch.randn(5, 8, 3)
-    >>> net(x, torch.zeros(5), torch.zeros(5, 8, 2), known, torch.zeros(5, 1)).shape
+    >>> net(Seen(x, torch.zeros(5), torch.zeros(5, 8, 2), known, torch.zeros(5, 1))).shape
     torch.Size([5, 8, 3])
     """
 
@@ -90,23 +109,9 @@ class DensePart(nn.Module):
         width = steps * (features + beside) + 2 * _WAVES + context
         self.body = mlp(width, hidden, steps * features, activation=nn.SiLU, final_gain=0.0)
 
-    def forward(
-        self,
-        x: Tensor,
-        level: Tensor,
-        beside: Tensor | None,
-        known: Tensor | None,
-        context: Tensor | None,
-    ) -> Tensor:
-        """A correction (B, T, D) of white rows (B, T, D).
-
-        Args:
-            x: the rows.
-            level: log of the ratio of noise to signal (B,).
-            beside: what goes with each step (B, T, E).
-            known: more of it for the first K rows (K, T, F), which is 0 for the others.
-            context: (B, C).
-        """
+    def forward(self, seen: Seen) -> Tensor:
+        """A correction (B, T, D) of white rows."""
+        x, level, beside, known, context = seen
         steps = [] if beside is None else [beside]
         if known is not None:
             steps.append(F.pad(known, (0, 0, 0, 0, 0, len(x) - len(known))))
@@ -130,15 +135,9 @@ class MixingPart(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(
-        self,
-        x: Tensor,
-        level: Tensor,
-        beside: Tensor | None,
-        known: Tensor | None,
-        context: Tensor | None,
-    ) -> Tensor:
-        """A correction (B, T, D) of white rows, as of :class:`DensePart`."""
+    def forward(self, seen: Seen) -> Tensor:
+        """A correction (B, T, D) of white rows."""
+        x, level, beside, known, context = seen
         told = waves(level) if context is None else torch.cat([waves(level), context], 1)
         h = joined(self.first, x if beside is None else torch.cat([x, beside], 2), known)
         for block in self.blocks:

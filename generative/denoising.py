@@ -11,7 +11,7 @@ from torch import Tensor
 
 from generative.batches import Batch, check_context, check_rows
 from generative.chain import describe
-from generative.denoisers import Denoiser, Mixer, Perceptron
+from generative.denoisers import Denoiser, Mixer, Perceptron, Seen
 from generative.described import describe_part, part_from
 from generative.gaussian_basis import GaussianBasis, Level
 from generative.neural import NeuralModel
@@ -195,7 +195,7 @@ class Denoising(NeuralModel):
             values = (known.x - basis.mean) / basis.std
             told = torch.cat([values.masked_fill(~known.seen, 0), known.seen.to(values)], 2)
         logs = (level.std / basis.scale).log().flatten().expand(len(white))
-        out = self.net(white, logs, guess / basis.std, told, known.context)
+        out = self.net(Seen(white, logs, guess / basis.std, told, known.context))
         return basis.along(out) - level.share * narrowed
 
     def windows(self, x: Tensor) -> Tensor:

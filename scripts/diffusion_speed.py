@@ -28,7 +28,7 @@ from gail.bench.record import head, write
 from generative import Diffusion, EnergyModel, Training
 from generative.batches import Batch
 from generative.coders import Dense
-from generative.denoisers import Mixer
+from generative.denoisers import Mixer, Seen
 from generative.files import require_writable
 from generative.training import Moment
 
@@ -77,7 +77,7 @@ class DiffusionSpeed:
             noise = torch.randn_like(rows)
             white = (rows + ratio * noise) / (1 + ratio.square()).sqrt()
             nothing = rows.new_zeros(0, rows.shape[1], 2 * rows.shape[2])  # is known of any
-            return F.mse_loss(net(white, level, torch.zeros_like(rows), nothing, None), noise)
+            return F.mse_loss(net(Seen(white, level, torch.zeros_like(rows), nothing)), noise)
 
         same = self.begun(model, x)
         loops = {"the same loss": same, "the simplest diffusion": (net, simplest)}

@@ -27,8 +27,7 @@ def check_flags(asked: Train) -> None:
     if asked.patience and not asked.policy_distance:
         raise GailError("--patience waits for a nearer policy; add --policy-distance.")
     _check_method(asked)
-    if asked.resume is None:  # earlier versions took these, and their runs go on
-        _check_demonstrations_are_used(asked)
+    _check_demonstrations_are_used(asked)
 
 
 def _check_method(asked: Train) -> None:
